@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from hub.db import Pool, open_pool
-from hub.db.migrate import DISTRIBUTED, REPLICATED, migrate
+from hub.db.migrate import DISTRIBUTED, HAS_CITUS, REPLICATED, migrate
 from hub.settings import Settings
 from tests.with_postgres import BUNDLED, postgres
 
@@ -39,6 +39,30 @@ def make_record(**overrides: object) -> dict[str, object]:
     return {name: value for name, value in (record | overrides).items() if value is not ...}
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "not_on_citus(reason): cannot hold on a distributed database")
+    config.addinivalue_line("markers", "only_on_citus(reason): needs a distributed database")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What cannot hold on this database is skipped, and named with its reason at the end of the run."""
+    dsn = os.environ.get("TEST_DATABASE_URL")
+    wrong, where = (
+        ("not_on_citus", "not on Citus") if dsn and asyncio.run(_is_citus(dsn)) else ("only_on_citus", "only on Citus")
+    )
+    for item in items:
+        if marker := item.get_closest_marker(wrong):
+            item.add_marker(pytest.mark.skip(reason=f"{where}: {marker.args[0]}"))
+
+
+async def _is_citus(dsn: str) -> bool:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return bool(await connection.fetchval(HAS_CITUS))
+    finally:
+        await connection.close()
+
+
 class Databases:
     """Gives out databases on one server."""
 
@@ -50,8 +74,7 @@ class Databases:
         self._names = (f"hub_test_{secrets.token_hex(4)}_{number}" for number in itertools.count())
 
     async def open(self) -> None:
-        async with self._connect(self.server) as connection:
-            self.citus = await connection.fetchval("select exists (select from pg_extension where extname = 'citus')")
+        self.citus = await _is_citus(self.server)
         self.template = await self.empty()
         await migrate(self.template)
 

@@ -94,7 +94,7 @@ async def pending(dsn: str, *, folder: Path = SQL / "migrations") -> list[str]:
 
 async def pending_on(connection: Connection, *, folder: Path = SQL / "migrations") -> list[str]:
     ledger = await _ledger(connection) if await connection.fetchval(HAS_LEDGER) else {}
-    return [migration.name for migration in _missing(read(folder), ledger)]
+    return [migration.name for migration in read(folder) if migration.version not in ledger]
 
 
 def read(folder: Path) -> list[Migration]:
