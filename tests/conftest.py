@@ -20,8 +20,9 @@ import pytest
 
 from hub.db import Pool, open_pool
 from hub.db.migrate import DISTRIBUTED, HAS_CITUS, REPLICATED, migrate
+from hub.embedded import running
 from hub.settings import Settings
-from tests.with_postgres import BUNDLED, postgres
+from tests.with_postgres import FLEETING, scratch
 
 API_KEY = "test-key"
 
@@ -170,8 +171,17 @@ def server() -> Iterator[str]:
     if dsn := os.environ.get("TEST_DATABASE_URL"):
         yield dsn
         return
-    with postgres(BUNDLED) as dsn:
-        yield dsn
+    with scratch() as folder, running(folder) as postgres:
+        asyncio.run(_forgo_durability(postgres.dsn))
+        yield postgres.dsn
+
+
+async def _forgo_durability(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    for name, value in FLEETING.items():
+        await connection.execute(f"alter system set {name} = '{value}'")
+    await connection.execute("select pg_reload_conf()")
+    await connection.close()
 
 
 @pytest.fixture(scope="session")
