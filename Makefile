@@ -1,0 +1,57 @@
+# `make run` serves the hub, `make test` runs every test. Needs Python 3.11 or newer and a package index, nothing else.
+
+BIN := .venv/bin
+PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+
+.PHONY: run check lint types test bench format clean
+
+run: .venv/.run
+	@exec $(BIN)/hub serve
+
+check: lint types test
+
+lint: .venv/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: .venv/.dev
+	$(BIN)/mypy
+
+test: .venv/.dev
+	$(BIN)/pytest -n auto
+
+bench: .venv/.dev
+	$(BIN)/python -m tests.benchmarks
+
+format: .venv/.dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# The data in .data stays.
+clean:
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find hub tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Editable, so that a change of the code needs no new installation.
+.venv/.run: pyproject.toml | .venv/bin/python
+	@$(call install,.)
+	@touch $@
+
+.venv/.dev: pyproject.toml | .venv/bin/python
+	@$(call install,.[dev])
+	@touch $@ .venv/.run
+
+install = if command -v uv >/dev/null; then uv pip install --quiet --python $(BIN)/python --editable '$(1)'; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '$(1)'; fi
+
+.venv/bin/python:
+	@if command -v uv >/dev/null; then exec uv venv --quiet --clear --python '>=3.11' .venv; fi; \
+	for python in $(PYTHONS); do \
+		if command -v $$python >/dev/null && $$python -c '$(NEW_ENOUGH)' 2>/dev/null; then \
+			$$python -m venv --clear .venv && exit 0; \
+			echo "$$python cannot make a virtual environment: on Debian and Ubuntu, apt install python3-venv. Or install uv." >&2; \
+			rm -rf .venv; exit 1; \
+		fi; \
+	done; \
+	echo "The hub needs Python 3.11 or newer, and none of these is it: $(PYTHONS). Install one, or uv." >&2; exit 1

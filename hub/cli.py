@@ -1,0 +1,358 @@
+"""The command `hub`."""
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+
+import click
+
+import hub
+from hub import embedded
+from hub import settings as environment
+from hub.settings import Settings
+
+if TYPE_CHECKING:
+    import asyncpg
+
+T = TypeVar("T")
+
+LEAST_FREE_BYTES = 1_000_000_000
+MOST_SKEW = timedelta(seconds=2)
+OLDEST_POSTGRES = 15
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(hub.__version__, prog_name="hub", message="%(prog)s %(version)s")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Customer feedback in, one record per answered field.
+
+    Settings come from the environment: API_KEY, DATABASE_URL, HOST, PORT, DATA_DIR and others. Without DATABASE_URL the
+    bundled Postgres in DATA_DIR is used, and started if it does not run.
+    """
+    # Even then the database that this command started has to be stopped again.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        context.obj = environment.read(os.environ)
+    except environment.InvalidSettingsError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+
+
+@main.command()
+@click.pass_obj
+def serve(settings: Settings) -> None:
+    """Serve in the foreground until Ctrl-C or SIGTERM."""
+    from hub import serve as server  # noqa: PLC0415 # the other commands do without
+
+    try:
+        server.serve(settings)
+    except (server.StartError, embedded.EmbeddedError) as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
+
+@main.command()
+@click.option("--distributed", is_flag=True, help="Also distribute the tables by tenant_id. Needs the Citus extension.")
+@click.pass_obj
+def migrate(settings: Settings, distributed: bool) -> None:
+    """Bring the database to this version's schema."""
+    from hub.db.migrate import migrate as apply  # noqa: PLC0415 # so that `hub --version` is quick
+
+    with _database(settings) as dsn:
+        report = _run(apply(dsn, distributed=distributed))
+    if distributed and not report.citus:
+        _fail("This database has no Citus extension: nothing was changed. `hub migrate` alone migrates it.")
+    if report.newer:
+        _fail(f"A newer hub migrated this database ({', '.join(report.newer)}): nothing was changed.")
+    for name in report.applied:
+        click.echo(f"applied {name}")
+    for table in report.distributed:
+        click.echo(f"distributed {table}")
+    for table in report.waiting:
+        click.echo(f"{table} has rows and is not distributed: `hub migrate --distributed` does it")
+    if not report.applied and not report.distributed:
+        click.echo("Nothing to do.")
+
+
+@main.group()
+def keys() -> None:
+    """Create, list and revoke API keys."""
+
+
+class Expiry(click.ParamType[datetime]):
+    name = "90d|12h|2027-01-01"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        now = datetime.now(UTC)
+        try:
+            if match := re.fullmatch(r"(\d+)([dh])", str(value)):
+                moment = now + int(match[1]) * (timedelta(days=1) if match[2] == "d" else timedelta(hours=1))
+            else:
+                moment = datetime.fromisoformat(str(value))
+                moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is neither a time from now (90d, 12h) nor a date (2027-01-01)", param, ctx)
+        if moment <= now:
+            self.fail(f"{value!r} is in the past", param, ctx)
+        return moment
+
+
+@keys.command()
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    type=click.Choice(["read", "write", "admin"]),
+    help="May be repeated.",
+)
+@click.option("--tenant", help="The only tenant this key works for. All tenants without it.")
+@click.option("--expires", type=Expiry(), help="A time from now, or a date (in UTC). Never without it.")
+@click.pass_obj
+def create(
+    settings: Settings, name: str, scopes: tuple[str, ...], tenant: str | None, expires: datetime | None
+) -> None:
+    """Create a key and show it, this once."""
+    from hub.db import keys as stored  # noqa: PLC0415
+
+    if not name.strip() or (tenant is not None and not tenant.strip()):
+        raise click.UsageError("NAME and --tenant may not be blank")
+
+    async def make(dsn: str) -> str:
+        async with _connect(dsn) as connection:
+            key, _ = await stored.create(
+                connection,
+                name=name.strip(),
+                scopes=sorted(set(scopes)),
+                tenant_id=tenant and tenant.strip(),
+                expires_at=expires,
+            )
+            return key
+
+    with _migrated(settings) as dsn:
+        key = _run(make(dsn))
+    click.echo("The key, shown only now:", err=True)
+    click.echo(key)
+
+
+@keys.command("list")
+@click.pass_obj
+def list_keys(settings: Settings) -> None:
+    """List the keys, without their text."""
+    from hub.db import keys as stored  # noqa: PLC0415
+
+    async def read(dsn: str) -> list[stored.KeyInfo]:
+        async with _connect(dsn) as connection:
+            return await stored.listed(connection)
+
+    with _migrated(settings) as dsn:
+        found = _run(read(dsn))
+    rows = [("PREFIX", "NAME", "SCOPES", "TENANT", "CREATED", "EXPIRES", "REVOKED", "LAST USED", "ID")]
+    for key in found:
+        times = [_minute(moment) for moment in (key.created_at, key.expires_at, key.revoked_at, key.last_used_at)]
+        rows.append((key.prefix, key.name, ",".join(key.scopes), key.tenant_id or "-", *times, str(key.id)))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+@keys.command()
+@click.argument("key", metavar="ID|PREFIX")
+@click.pass_obj
+def revoke(settings: Settings, key: str) -> None:
+    """Revoke a key. It stops working everywhere within seconds."""
+    from hub.db import keys as stored  # noqa: PLC0415
+
+    async def end(dsn: str) -> "stored.KeyInfo | None":
+        async with _connect(dsn) as connection:
+            return await stored.revoke(connection, key)
+
+    with _migrated(settings) as dsn:
+        revoked = _run(end(dsn))
+    if revoked is None:
+        _fail(f"No key in use has the id or prefix {key}. `hub keys list` shows them.")
+    click.echo(f"Revoked {revoked.prefix} ({revoked.name}).")
+
+
+@main.command()
+@click.pass_obj
+def doctor(settings: Settings) -> None:
+    """Check database, version, migrations, clock and disk, and say what to do."""
+    healthy = _check_disk(settings)
+    if settings.database_url is None and not embedded.exists(settings.data_dir):
+        healthy = _report(
+            False,
+            "database",
+            f"none in {settings.data_dir.absolute()} yet",
+            "run `hub serve`, or set DATABASE_URL or DATA_DIR",
+        )
+    else:
+        healthy = _check_database(settings) and healthy
+    sys.exit(0 if healthy else 1)
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def psql(settings: Settings, arguments: tuple[str, ...]) -> None:
+    """Open psql on the database. Arguments are passed on: hub psql -c 'select 1'."""
+    with _database(settings) as dsn:
+        visible, password = without_password(dsn)
+        # The bundled one knows no TLS, which another server may ask for; the system's may be older than the bundled server.
+        system = shutil.which("psql") if settings.database_url else None
+        program = system or str(embedded.program("psql"))
+        variables = {**os.environ, **({"PGPASSWORD": password} if password is not None else {})}
+        signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C ends a query there, not this command
+        done = subprocess.run([program, "-d", visible, *arguments], env=variables, check=False)  # noqa: S603 # the operator's
+    sys.exit(done.returncode)
+
+
+def without_password(dsn: str) -> tuple[str, str | None]:
+    """A DSN that may be seen in a list of processes, and its password."""
+    parts = urlsplit(dsn)
+    user, at, hosts = parts.netloc.rpartition("@")
+    user, colon, password = user.partition(":")
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    found = unquote(password) if colon else next((value for name, value in pairs if name == "password"), None)
+    query = urlencode([pair for pair in pairs if pair[0] != "password"], safe="/:,")
+    return urlunsplit((parts.scheme, f"{user}{at}{hosts}", parts.path, query, "")), found
+
+
+@contextmanager
+def _open_database(settings: Settings) -> Iterator[str]:
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    from hub import serve as server  # noqa: PLC0415
+
+    # With room for the workers: a `hub serve` that starts meanwhile takes this server over.
+    with embedded.running(settings.data_dir, connections=server.connections(settings)) as postgres:
+        yield postgres.dsn
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[str]:
+    try:
+        with _open_database(settings) as dsn:
+            yield dsn
+    except embedded.EmbeddedError as error:
+        _fail(str(error))
+
+
+@contextmanager
+def _migrated(settings: Settings) -> Iterator[str]:
+    """The bundled database is brought up to date on the way; whoever runs their own decides when."""
+    from hub.db import migrate as migrations  # noqa: PLC0415
+
+    with _database(settings) as dsn:
+        if settings.database_url is None:
+            _run(migrations.migrate(dsn))
+        elif missing := _run(migrations.pending(dsn)):
+            _fail(f"The database lacks {', '.join(missing)}: run `hub migrate` first.")
+        yield dsn
+
+
+def _connect(dsn: str) -> "AbstractAsyncContextManager[asyncpg.Connection[asyncpg.Record]]":
+    import asyncpg  # noqa: PLC0415
+
+    @asynccontextmanager
+    async def connected() -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+        connection = await asyncpg.connect(dsn)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    return connected()
+
+
+def _run(work: Coroutine[object, object, T]) -> T:
+    """What a command does with the database. That it cannot be reached is one line, not a traceback."""
+    import asyncpg  # noqa: PLC0415
+
+    from hub.db.migrate import MigrationError  # noqa: PLC0415
+
+    try:
+        return asyncio.run(work)
+    except OSError as error:
+        _fail(f"DATABASE_URL: the database cannot be reached ({error})")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        _fail(f"DATABASE_URL: the database cannot be used ({error})")
+    except MigrationError as error:
+        _fail(f"The database cannot be migrated: {error}")
+
+
+def _check_disk(settings: Settings) -> bool:
+    folder = settings.data_dir.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    state = f"{free / 1e9:.1f} GB free at {folder}"
+    return _report(free >= LEAST_FREE_BYTES, "disk", state, "make room: Postgres stops when the disk is full")
+
+
+def _check_database(settings: Settings) -> bool:
+    import asyncpg  # noqa: PLC0415
+
+    from hub.db import server  # noqa: PLC0415
+
+    async def look(dsn: str) -> server.Server:
+        async with _connect(dsn) as connection:
+            return await server.look(connection)
+
+    where = "set DATABASE_URL" if settings.database_url else f"see {settings.data_dir.absolute() / 'postgres.log'}"
+    try:
+        with _open_database(settings) as dsn:
+            found = asyncio.run(look(dsn))
+    except embedded.EmbeddedError as error:
+        return _report(False, "database", str(error), where)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return _report(False, "database", str(error), f"check that it runs and takes connections, or {where}")
+    skew = abs(found.skew)
+    lacking = f"not applied: {', '.join(found.pending)}" if found.pending else "all applied"
+    return all(
+        [
+            _report(True, "database", "reachable", ""),
+            _report(
+                found.major >= OLDEST_POSTGRES,
+                "version",
+                f"Postgres {found.version}",
+                f"use Postgres {OLDEST_POSTGRES} or newer",
+            ),
+            _report(not found.pending, "migrations", lacking, "run `hub migrate`"),
+            _report(
+                skew <= MOST_SKEW,
+                "clock",
+                f"{skew.total_seconds():.3f} s between this machine and the database",
+                "run NTP on both: records are stamped by both",
+            ),
+        ]
+    )
+
+
+def _report(healthy: bool, name: str, state: str, remedy: str) -> bool:
+    click.echo(f"{'ok  ' if healthy else 'FAIL'}  {name:<10}  {state}")
+    if not healthy:
+        click.echo(f"{'':18}→ {remedy}")
+    return healthy
+
+
+def _minute(moment: datetime | None) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%MZ") if moment else "-"
+
+
+def _fail(text: str) -> NoReturn:
+    click.echo(f"hub: {text}", err=True)
+    sys.exit(1)

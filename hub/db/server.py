@@ -1,0 +1,32 @@
+"""What a database server says about itself."""
+
+from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
+
+from hub.db import Connection, query
+from hub.db.migrate import pending_on
+
+CLOCK = query("server/clock")
+
+
+class Server(Struct, kw_only=True, frozen=True):
+    major: int
+    version: str
+    pending: list[str]
+    """Migrations not applied yet."""
+    skew: timedelta
+    """How far its clock is ahead of ours."""
+
+
+async def look(connection: Connection) -> Server:
+    version = connection.get_server_version()
+    before = datetime.now(UTC)
+    clock = await connection.fetchval(CLOCK)
+    middle = before + (datetime.now(UTC) - before) / 2
+    return Server(
+        major=version.major,
+        version=f"{version.major}.{version.minor}",
+        pending=await pending_on(connection),
+        skew=clock - middle,
+    )

@@ -1,0 +1,45 @@
+"""One process that answers requests: uvicorn on the socket that the supervisor (`hub.serve`) listens on."""
+
+import os
+import socket
+import sys
+import threading
+
+import uvicorn
+
+
+class Worker(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, supervisor: socket.socket) -> None:
+        super().__init__(config)
+        self._supervisor = supervisor
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._supervisor.send(b"1")
+
+
+def main(listener: int, supervisor: int, shutdown_timeout_seconds: float) -> None:
+    line = socket.socket(fileno=supervisor)
+    threading.Thread(target=_end_with, args=(line,), daemon=True).start()
+    config = uvicorn.Config(
+        "hub.app:worker",
+        factory=True,
+        http="httptools",
+        loop="auto" if sys.platform == "win32" else "uvloop",
+        ws="none",
+        lifespan="on",
+        access_log=False,  # the app logs its requests
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=60,  # longer than load balancers keep theirs, so that it is they who close
+        timeout_graceful_shutdown=max(1, round(shutdown_timeout_seconds)),
+    )
+    Worker(config, line).run([socket.socket(fileno=listener)])
+
+
+def _end_with(supervisor: socket.socket) -> None:
+    """A killed supervisor closes its end. Workers that stayed would keep the port from the next start."""
+    supervisor.recv(1)
+    os._exit(1)
