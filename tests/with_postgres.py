@@ -16,7 +16,7 @@ from pathlib import Path
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
 
 # What a power cut would destroy is thrown away anyway, and memory is not to fill up with what has been written.
-FLEETING = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
+FLEETING = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
 
 
 @contextmanager

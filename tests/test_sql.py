@@ -1,0 +1,262 @@
+"""Every statement fits the schema, the structs fit the tables, and the hot statements use their index."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from uuid import UUID
+
+import msgspec
+import pytest
+from msgspec import Struct
+
+from hub.db import SQL, Connection, open_pool, query
+from hub.db.records import arguments
+from hub.model import NewRecord, Record, RecordFilter, RecordPatch
+from hub.settings import Settings
+from tests.conftest import Databases
+
+FILES = {path.relative_to(SQL / "queries").with_suffix("").as_posix(): path for path in SQL.glob("queries/**/*.sql")}
+# A name that begins with _ is a fragment that others include.
+STATEMENTS = [
+    pytest.param(name, marks=[pytest.mark.only_on_citus("calls its functions")] if name.startswith("citus/") else [])
+    for name in sorted(FILES)
+    if "/_" not in name
+]
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_every_statement_prepares_against_the_schema(connection: Connection, name: str) -> None:
+    await connection.prepare(query(name))
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_the_first_line_says_why(name: str) -> None:
+    assert re.match(r"-- \w.{15}", FILES[name].read_text())
+
+
+def test_every_file_is_used() -> None:
+    code = "".join(path.read_text() for path in (SQL.parent / "hub").rglob("*.py"))
+    code += "".join(path.read_text() for path in FILES.values())
+    assert [name for name in FILES if f'"{name}"' not in code and f"include {name} " not in code] == []
+
+
+async def test_the_columns_of_a_record_are_the_members_of_its_struct_in_the_order_of_the_wire(
+    connection: Connection,
+) -> None:
+    rows = await connection.fetch(
+        "select attname from pg_attribute where attrelid = 'feedback_records'::regclass"
+        " and attnum > 0 and not attisdropped order by attnum"
+    )
+    assert [row["attname"] for row in rows] == list(Record.__struct_fields__)
+
+
+def test_what_is_inserted_are_the_members_of_a_new_record() -> None:
+    text = re.sub(r"--.*", "", FILES["records/_columns"].read_text())
+    columns = [name.strip() for name in text.split(",")]
+    assert columns[:4] == ["id", "collected_at", "created_at", "updated_at"]
+    assert set(columns[4:]) == set(NewRecord.__struct_fields__) - {"collected_at"}
+    # The select list has them in the same order, or values would change places.
+    selected = query("records/insert").partition(")\nselect ")[2].partition("\nfrom")[0]
+    selected = re.sub(r"coalesce\((\w+), now\(\)\)", r"\1", selected)
+    selected = selected.replace("now(), now()", "created_at, updated_at")
+    assert [name.strip() for name in selected.split(",")] == columns
+
+
+def test_a_patch_treats_every_member_that_may_change() -> None:
+    text = query("records/patch")
+    for name in RecordPatch.__struct_fields__:
+        assert f"{name} = case when $2 ? '{name}' then p.{name} else r.{name} end" in text
+        assert re.search(rf"\$2 \? '{name}' and p.{name} is distinct from r.{name}\n", text)
+
+
+def test_the_filter_has_a_parameter_for_every_member_in_their_order() -> None:
+    text = FILES["records/_filter"].read_text()
+    assert sorted(set(map(int, re.findall(r"\$(\d+)", text)))) == list(
+        range(1, len(arguments(RecordFilter(tenant_id="t"))) + 1)
+    )
+
+
+async def test_a_record_leaves_with_every_member_in_order_and_valid(connection: Connection) -> None:
+    """Each column has a value of its own, so that two cannot change places unseen."""
+    full: dict[str, Any] = {
+        **{name: name for name in Record.__struct_fields__},
+        "id": "01890a5d-ac96-774b-bcce-b302099a8057",
+        "collected_at": "2026-01-01T00:00:00Z",
+        "created_at": "2026-01-02T00:00:00.5Z",
+        "updated_at": "2026-01-03T00:00:00.000001Z",
+        "value_date": "2026-01-04T00:00:00Z",
+        "field_type": "nps",
+        "value_number": 9.5,
+        "value_boolean": False,
+        "language": "de",
+        "sentiment": "mixed",
+        "sentiment_score": -0.25,
+        "emotions": ["joy", "fear"],
+        "metadata": {"a": None},
+    }
+    await connection.execute(
+        "insert into feedback_records select * from jsonb_populate_record(null::feedback_records, $1)", json.dumps(full)
+    )
+    text = await connection.fetchval(query("records/get"), UUID(full["id"]), None)
+    assert list(json.loads(str(text))) == list(Record.__struct_fields__)
+    assert json.loads(str(text)) == full
+    msgspec.json.decode(text, type=Record)
+
+
+# Plans. A seeded database: one tenant with most of the rows, twenty with some.
+
+BIG = "big"
+ROWS = 80_000
+START = datetime(2026, 1, 1, tzinfo=UTC)
+SEED = """
+insert into feedback_records (
+    id, collected_at, created_at, updated_at, source_type, source_id, field_id, field_type, value_number, value_text,
+    user_id, tenant_id, submission_id
+)
+select
+    md5(n::text)::uuid, $1::timestamptz + n * interval '1 minute', $1::timestamptz + (n * 7919 % $2) * interval '1 minute', $1,
+    'survey', 'survey-' || n / 10 % 40, 'q' || n % 10, 'nps', n % 11,
+    repeat('word ', 60), 'u' || n / 10 % 2000,
+    case when n % 4 < 3 then 'big' else 'small-' || n % 20 end, 's' || n / 10
+from generate_series(0, $2 - 1) as n
+"""
+MIDDLE = START + timedelta(minutes=ROWS // 2)
+
+
+class Plan(Struct, frozen=True):
+    indexes: set[str]
+    kinds: set[str]
+    scanned: int
+    """Rows that scans looked at, those thrown away included."""
+    text: str
+
+
+@pytest.fixture(scope="module")
+async def seeded(databases: Databases) -> AsyncIterator[Connection]:
+    dsn = await databases.clone()
+    pool = await open_pool(Settings(database_url=dsn))
+    async with pool.acquire() as connection:
+        await connection.execute(SEED, START, ROWS)
+        await connection.execute("vacuum analyze feedback_records")
+        yield connection
+    await pool.close()
+    await databases.give_back(dsn)
+
+
+async def explain(connection: Connection, statement: str, *arguments: object) -> Plan:
+    """What the statement did. It is rolled back."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        text = await connection.fetchval(f"explain (analyze, format json) {statement}", *arguments)
+    finally:
+        await transaction.rollback()
+    nodes = [node for node in _walk(json.loads(text)[0]["Plan"]) if "Scan" in str(node["Node Type"])]
+    return Plan(
+        indexes={str(node["Index Name"]) for node in nodes if "Index Name" in node},
+        kinds={str(node["Node Type"]) for node in nodes},
+        scanned=sum(
+            round(float(str(node["Actual Loops"])) * sum(float(str(node.get(key, 0))) for key in _SEEN))
+            for node in nodes
+            if node["Node Type"] != "Bitmap Index Scan"  # its heap scan sees the same rows
+        ),
+        text=text,
+    )
+
+
+_SEEN = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
+
+
+def _walk(node: dict[str, object]) -> Iterator[dict[str, object]]:
+    yield node
+    for child in cast("list[dict[str, object]]", node.get("Plans", [])):
+        yield from _walk(child)
+
+
+def page(cursor: datetime | None = None, limit: int = 101, **chosen: object) -> tuple[object, ...]:
+    selection = RecordFilter(tenant_id=BIG, **chosen)  # type: ignore[arg-type] # each case names its own members
+    return (*arguments(selection), cursor, UUID(int=0) if cursor else None, limit)
+
+
+ID = UUID("cfcd208495d565ef66e7dff9f98764da")  # md5('0')
+COLLECTED, CREATED = "feedback_records_collected_idx", "feedback_records_created_idx"
+SOURCE, FIELD = "feedback_records_source_idx", "feedback_records_field_idx"
+USER, SUBMISSION, PRIMARY = (
+    "feedback_records_user_idx",
+    "feedback_records_submission_field_key",
+    "feedback_records_pkey",
+)
+
+
+@pytest.mark.not_on_citus("plans are made by each node for its shards")
+@pytest.mark.parametrize(
+    ("name", "values", "index", "most"),
+    [
+        pytest.param("records/page_collected_desc", page(), COLLECTED, 101, id="latest"),
+        pytest.param("records/page_collected_desc", page(MIDDLE), COLLECTED, 101, id="latest, deep"),
+        pytest.param("records/page_collected_asc", page(), COLLECTED, 110, id="earliest"),
+        pytest.param("records/page_collected_asc", page(MIDDLE), COLLECTED, 110, id="earliest, deep"),
+        pytest.param("records/page_created_desc", page(), CREATED, 101, id="last arrived"),
+        pytest.param("records/page_created_desc", page(MIDDLE), CREATED, 101, id="last arrived, deep"),
+        pytest.param("records/page_created_asc", page(), CREATED, 110, id="first arrived"),
+        pytest.param("records/page_created_asc", page(MIDDLE), CREATED, 110, id="first arrived, deep"),
+        pytest.param("records/page_collected_desc", page(source_id=("survey-7",)), SOURCE, 101, id="of a survey"),
+        pytest.param(
+            "records/page_collected_desc", page(MIDDLE, source_id=("survey-7",)), SOURCE, 101, id="of a survey, deep"
+        ),
+        pytest.param("records/page_collected_desc", page(field_id=("q1",)), FIELD, 101, id="of a field"),
+        pytest.param("records/page_collected_desc", page(MIDDLE, field_id=("q1",)), FIELD, 101, id="of a field, deep"),
+        pytest.param("records/page_collected_desc", page(user_id=("u7",)), USER, 40, id="of a user"),
+        pytest.param("records/page_collected_desc", page(submission_id=("s7",)), SUBMISSION, 10, id="of a submission"),
+        pytest.param(
+            "records/page_collected_desc", page(submission_id=("s7", "s8")), SUBMISSION, 20, id="of two submissions"
+        ),
+        pytest.param("records/page_collected_desc", page(until=MIDDLE), COLLECTED, 101, id="until a time"),
+        pytest.param(
+            "records/find_ids", ([BIG] * 2, ["s7", "s8"], ["q0", "q1"]), SUBMISSION, 10, id="ids of duplicates"
+        ),
+        pytest.param("records/get", (ID, None), PRIMARY, 1, id="one by id"),
+        pytest.param("records/get", (ID, BIG), PRIMARY, 1, id="one by id within a tenant"),
+        pytest.param("records/patch", (ID, '{"value_number": 3}', None), PRIMARY, 3, id="patch"),
+        pytest.param("records/patch", (ID, '{"value_number": 3}', BIG), PRIMARY, 3, id="patch within a tenant"),
+        pytest.param("records/delete", (ID, None), PRIMARY, 1, id="delete"),
+        pytest.param("records/erase_user", ("u7", None), USER, 40, id="erase a user everywhere"),
+        pytest.param("records/erase_user", ("u7", BIG), USER, 40, id="erase a user in one tenant"),
+    ],
+)
+async def test_a_hot_statement_uses_its_index(
+    seeded: Connection, name: str, values: tuple[object, ...], index: str, most: int
+) -> None:
+    plan = await explain(seeded, query(name), *values)
+    assert plan.indexes == {index}, plan.text
+    assert "Seq Scan" not in plan.kinds, plan.text
+    assert 0 < plan.scanned <= most, plan.text
+
+
+WEEK = (MIDDLE, MIDDLE + timedelta(days=7))
+SCORE_BY_DAY = """
+select date_trunc('day', collected_at), count(*) filter (where value_number >= 9) from feedback_records
+where tenant_id = $1 and field_id = $2 and field_type = 'nps' and collected_at between $3 and $4 group by 1
+"""
+
+
+@pytest.mark.not_on_citus("plans are made by each node for its shards")
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        pytest.param(
+            query("records/count"),
+            arguments(RecordFilter(tenant_id=BIG, field_id=("q1",), since=WEEK[0], until=WEEK[1])),
+            id="count",
+        ),
+        pytest.param(SCORE_BY_DAY, (BIG, "q1", *WEEK), id="score by day"),
+    ],
+)
+async def test_answers_to_one_field_are_counted_over_time_without_touching_the_table(
+    seeded: Connection, statement: str, values: tuple[object, ...]
+) -> None:
+    plan = await explain(seeded, statement, *values)
+    assert (plan.indexes, plan.kinds) == ({FIELD}, {"Index Only Scan"}), plan.text
+    assert 0 < plan.scanned <= 7 * 24 * 60 / 10 + 1, plan.text
