@@ -1,0 +1,222 @@
+"""The one ASGI wrapper around Litestar: what the contract wants before routing, and what Litestar's routing does not do.
+
+Request ids, clean paths, 401 before 404, `Allow`, HEAD, `%2F` inside a segment, the body's time limit, and the log line.
+"""
+
+import asyncio
+import html
+import posixpath
+import re
+import time
+from typing import cast
+from urllib.parse import quote, unquote
+
+import structlog
+import uuid6
+from litestar import Litestar
+from litestar.types import HTTPReceiveMessage, HTTPScope, Message, Receive, Scope, Send
+
+from hub.api import openapi, problems
+from hub.api.auth import Keyring, Principal
+from hub.api.auth import Scope as RequiredScope
+from hub.api.problems import BadRequest, MethodNotAllowed, NotFound, Problem
+from hub.settings import Settings
+
+log = structlog.get_logger()
+
+_NOSNIFF = {"x-content-type-options": "nosniff"}
+_CLIENT_CLOSED = 499
+
+
+class Exchange:
+    """One request on its way: what the log line and the problem documents say about it."""
+
+    __slots__ = ("counts", "instance", "key_id", "pattern", "problem_base", "request_id", "status", "tenant_id")
+
+    def __init__(self, request_id: str, instance: str, problem_base: str) -> None:
+        self.request_id = request_id
+        self.instance = instance
+        self.problem_base = problem_base
+        self.pattern = ""
+        self.status = _CLIENT_CLOSED
+        self.key_id: str | None = None
+        self.tenant_id: str | None = None
+        self.counts: dict[str, int] = {}
+
+    def render(self, problem: Problem) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of a problem."""
+        body = problems.render(
+            problem, base=self.problem_base, instance=self.instance, request_id=self.request_id
+        )
+        return problem.status, {"content-type": problems.MEDIA_TYPE, **problem.extra_headers}, body
+
+
+def exchange(scope: Scope) -> Exchange:
+    """The exchange of the request that is being handled."""
+    return cast("Exchange", scope["state"]["exchange"])
+
+
+class Route:
+    """A path pattern, and the scope each of its methods asks for (None: open to everybody)."""
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+        self.scopes: dict[str, RequiredScope | None] = {}
+
+
+class Routes:
+    """Which paths exist, and with which methods; literal segments win over parameters."""
+
+    def __init__(self, app: Litestar) -> None:
+        self._literal: dict[str, Route] = {}
+        self._patterns: list[tuple[list[str], Route]] = []
+        for path, method, handler in openapi.routes(app):
+            pattern = re.sub(r"{(\w+):\w+}", r"{\1}", path)
+            known = self._literal if "{" not in path else {route.pattern: route for _, route in self._patterns}
+            route = known.get(pattern) or Route(pattern)
+            route.scopes[method] = openapi.operation(handler).scope
+            if method == "GET":
+                route.scopes["HEAD"] = route.scopes[method]
+            if "{" not in path:
+                self._literal[path] = route
+            elif pattern not in known:
+                self._patterns.append((pattern.split("/"), route))
+
+    def find(self, path: str) -> Route | None:
+        """The route a path belongs to."""
+        if path in self._literal:
+            return self._literal[path]
+        segments = path.split("/")
+        for parts, route in self._patterns:
+            if len(parts) == len(segments) and all(map(_fits, parts, segments)):
+                return route
+        return None
+
+
+def _fits(part: str, segment: str) -> bool:
+    return part == segment or (part.startswith("{") and segment != "")
+
+
+class Edge:
+    """The application uvicorn runs."""
+
+    def __init__(self, litestar: Litestar, settings: Settings) -> None:
+        self.litestar = litestar
+        self._settings = settings
+        self._routes = Routes(litestar)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.litestar(scope, receive, send)
+            return
+        begun = time.perf_counter()
+        headers = dict(reversed(scope["headers"]))  # of a repeated header the first counts
+        request_id = headers.get(b"x-request-id", b"").decode("latin-1") or str(uuid6.uuid7())
+        this = Exchange(request_id, unquote(scope["path"], errors="replace"), self._settings.problem_base_url)
+        scope.setdefault("state", {})["exchange"] = this
+        reply = _Reply(this, send, without_body=scope["method"] == "HEAD")
+        try:
+            await self._answer(scope, headers, this, receive, reply)
+        except Exception as error:  # noqa: BLE001 - the renderer of what fails outside Litestar's own handling
+            if not reply.started:
+                await reply.send(*this.render(problems.from_exception(error)))
+        finally:
+            log.info(
+                "request",
+                method=scope["method"] if not reply.without_body else "HEAD",
+                route=this.pattern or None,
+                status=this.status,
+                ms=round((time.perf_counter() - begun) * 1000, 1),
+                key=this.key_id,
+                tenant=this.tenant_id,
+                request_id=request_id,
+                **this.counts,
+            )
+
+    async def _answer(
+        self, scope: HTTPScope, headers: dict[bytes, bytes], this: Exchange, receive: Receive, reply: "_Reply"
+    ) -> None:
+        raw = scope.get("raw_path") or quote(scope["path"]).encode()
+        path = raw.split(b"?", 1)[0].decode("latin-1")
+        clean = posixpath.normpath("/" + path.lstrip("/")) + ("/" if path.endswith("/") and path.strip("/") else "")
+        if clean != path and path.startswith("/"):
+            await reply.send(*_redirect(clean, scope["query_string"]))
+            return
+        principal: Principal | None = None
+        if path == "/v1" or path.startswith("/v1/"):
+            keyring: Keyring = self.litestar.state.keyring
+            authorization = headers.get(b"authorization")
+            principal = await keyring.principal(None if authorization is None else authorization.decode("latin-1"))
+            this.key_id, this.tenant_id = principal.key_id, principal.tenant_id
+            scope["auth"] = principal
+        if "%" in path:
+            path = "/".join(_recoded(segment) for segment in path.split("/"))
+        found = self._routes.find(path)
+        if found is None:
+            raise NotFound(headers=_NOSNIFF)
+        this.pattern = found.pattern
+        if scope["method"] not in found.scopes:
+            raise MethodNotAllowed(headers={"allow": ", ".join(sorted(found.scopes)), **_NOSNIFF})
+        required = found.scopes[scope["method"]]
+        if required is not None and principal is not None:
+            principal.require(required)
+        if scope["method"] == "HEAD":
+            scope["method"] = "GET"
+        scope["path"] = path
+        await self.litestar(scope, self._in_time(receive), reply)
+
+    def _in_time(self, receive: Receive) -> Receive:
+        """The body must arrive in time: a client that sends a byte a minute does not hold a connection for ever."""
+        deadline = asyncio.get_running_loop().time() + self._settings.request_timeout_seconds
+        complete = False
+
+        async def receive_in_time() -> HTTPReceiveMessage:
+            nonlocal complete
+            if complete:  # nothing more to come but the disconnect, which may take its time
+                return cast("HTTPReceiveMessage", await receive())
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise BadRequest("The request body did not arrive in time", headers={"connection": "close"}) from None
+            complete = not message.get("more_body", False)
+            return cast("HTTPReceiveMessage", message)
+
+        return receive_in_time
+
+
+def _recoded(segment: str) -> str:
+    """One spelling of each segment, in which an escaped slash stays escaped: `a%2Fb` is one segment."""
+    return quote(unquote(segment, errors="surrogateescape"), safe="", errors="surrogateescape")
+
+
+def _redirect(path: str, query: bytes) -> tuple[int, dict[str, str], bytes]:
+    location = path + (f"?{query.decode('latin-1')}" if query else "")
+    body = f'<a href="{html.escape(location)}">Temporary Redirect</a>.\n'.encode()
+    return 307, {"content-type": "text/html; charset=utf-8", "location": location}, body
+
+
+class _Reply:
+    """The way back: adds the request id, notes the status, leaves the body out of an answer to HEAD."""
+
+    def __init__(self, this: Exchange, send: Send, *, without_body: bool) -> None:
+        self.without_body = without_body
+        self.started = False
+        self._exchange = this
+        self._send = send
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            self._exchange.status = message["status"]
+            request_id = self._exchange.request_id.encode("latin-1")
+            message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+        elif message["type"] == "http.response.body" and self.without_body:
+            message["body"] = b""
+        await self._send(message)
+
+    async def send(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        pairs = [(name.encode(), value.encode("latin-1", errors="replace")) for name, value in headers.items()]
+        pairs.append((b"content-length", str(len(body)).encode()))
+        await self({"type": "http.response.start", "status": status, "headers": pairs})
+        await self({"type": "http.response.body", "body": body, "more_body": False})

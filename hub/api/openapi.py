@@ -1,0 +1,166 @@
+"""The OpenAPI document, made from the routes, the structs and the problems that the code uses; nothing is described twice.
+
+Litestar's own generator is not used: it documents the lax conversion of parameters and the error bodies this API does not have.
+"""
+
+import inspect
+import re
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+
+import msgspec
+from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
+from litestar.routes import HTTPRoute
+from msgspec import Struct
+
+from hub import __version__
+from hub.api.auth import Scope
+from hub.api.problems import KINDS, MEDIA_TYPE, ProblemDocument
+
+Json = Mapping[str, object]
+
+_REF = "#/components/schemas/{name}"
+_TAGS = {
+    "records": "Feedback records: one answered field each.",
+    "sources": "Payloads of survey tools, split into records.",
+    "operation": "Health, readiness and this description.",
+    "not built": "Part of the Formbricks Hub's contract; answers 503 until it exists here.",
+}
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """What a route is, beside its handler: who may call it, what it takes and what it answers."""
+
+    scope: Scope | None
+    tag: str = "records"
+    query: tuple[type[Struct], ...] = ()
+    body: type[Struct] | None = None
+    body_description: str = ""
+    answers: Mapping[int, object]
+    """The type of the body by status; None for an empty one, a media type for what is no JSON."""
+    problems: tuple[int, ...] = ()
+    examples: Mapping[str, object] = {}
+
+
+# Static files and the like: outside /v1, for everybody, not part of the API.
+_LITESTARS_OWN = Operation(scope=None, tag="page", answers={})
+
+
+def document(handlers: Iterable[tuple[str, str, HTTPRouteHandler]], server: str) -> Json:
+    """The document for (path, method, handler) of every described route."""
+    described = [(path, method, handler, operation(handler)) for path, method, handler in handlers]
+    kinds = {ProblemDocument}
+    for *_, found in described:
+        kinds |= {kind for kind in (*found.answers.values(), found.body) if isinstance(kind, type)}
+    _, components = msgspec.json.schema_components(sorted(kinds, key=lambda kind: kind.__name__), ref_template=_REF)
+    paths: dict[str, dict[str, Json]] = {}
+    for path, method, handler, found in described:
+        clean = re.sub(r"{(\w+):\w+}", r"{\1}", path)
+        paths.setdefault(clean, {})[method.lower()] = _described(clean, method, handler, found)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Feedback Hub",
+            "version": __version__,
+            "description": "Customer feedback in, one record per answered field. Compatible with the Formbricks Hub API.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": server, "description": "Current Hub instance"}],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+        "security": [{"bearer": []}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def routes(app: Litestar) -> Iterable[tuple[str, str, HTTPRouteHandler]]:
+    """Path, method and handler of everything the app answers, but for the OPTIONS that Litestar adds."""
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            for handler in route.route_handlers:
+                for method in sorted(handler.http_methods - {"OPTIONS"}):
+                    yield route.path, method, handler
+
+
+def operation(handler: HTTPRouteHandler) -> Operation:
+    """What a handler says of itself. A route that says nothing is a mistake found at start."""
+    found = handler.opt.get("operation", _LITESTARS_OWN)
+    assert isinstance(found, Operation)  # noqa: S101 - a mistake in the code, not in a request
+    return found
+
+
+def _described(path: str, method: str, handler: HTTPRouteHandler, found: Operation) -> Json:
+    text = inspect.getdoc(handler.fn) or ""
+    described: dict[str, object] = {
+        # A handler of several routes cannot name them all.
+        "operationId": re.sub(r"\W+", "_", f"{method}{path}".lower()) if found.tag == "not built" else handler.fn.__name__,
+        "summary": text.split("\n", 1)[0].rstrip("."),
+        "description": text,
+        "tags": [found.tag],
+        "parameters": [*_path_parameters(path), *(p for kind in found.query for p in _query_parameters(kind))],
+        "responses": dict(_responses(found)),
+    }
+    if found.scope is None:
+        described["security"] = []
+    if found.body is not None:
+        content: dict[str, object] = {"schema": _schema(found.body)}
+        if found.examples:
+            content["examples"] = {name: {"value": value} for name, value in found.examples.items()}
+        described["requestBody"] = {
+            "required": True, "content": {"application/json": content}, "description": found.body_description,
+        }  # fmt: skip
+    return described
+
+
+def _schema(kind: object) -> Json:
+    return msgspec.json.schema_components([kind], ref_template=_REF)[0][0]
+
+
+def _path_parameters(path: str) -> Iterable[Json]:
+    for name in re.findall(r"{(\w+)}", path):
+        schema: Json = {"type": "string", "minLength": 1}
+        if name == "id":
+            schema = {"type": "string", "format": "uuid"}
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _query_parameters(kind: type[Struct]) -> Iterable[Json]:
+    components = msgspec.json.schema_components([kind], ref_template=_REF)[1]
+    properties = components[kind.__name__]["properties"]
+    for field in msgspec.structs.fields(kind):
+        schema = dict(properties[field.encode_name])
+        parameter: dict[str, object] = {"name": field.encode_name, "in": "query", "required": field.required}
+        if "$ref" in str(schema):  # a cursor: a struct for the code, a text for everybody else
+            schema = {"type": "string"}
+        # "Absent" is the null of a query string.
+        if "anyOf" in schema:
+            (schema,) = (dict(option) for option in schema["anyOf"] if option != {"type": "null"})
+        schema.pop("default", None) if schema.get("type") == "array" or schema.get("default", ...) is None else None
+        if schema.get("type") == "array":
+            schema["maxItems"] = 100
+            parameter |= {"style": "form", "explode": True}
+        if description := schema.pop("description", None):
+            parameter["description"] = description
+        yield {**parameter, "schema": schema}
+
+
+def _responses(found: Operation) -> Iterable[tuple[str, Json]]:
+    request_id: Json = {"X-Request-ID": {"description": "The request's id, as sent or made here", "schema": {"type": "string"}}}
+    for status, answer in found.answers.items():
+        described: dict[str, object] = {"description": HTTPStatus(status).phrase, "headers": request_id}
+        if isinstance(answer, str):
+            described["content"] = {answer: {"schema": {"type": "string"}}}
+        elif answer is not None:
+            described["content"] = {"application/json": {"schema": _schema(answer)}}
+        yield str(status), described
+    for status in sorted({*found.problems, *((401, 403) if found.scope else ()), 500, *((503,) if found.scope else ())}):
+        titles = sorted({kind.title() for kind in KINDS if kind.status == status})
+        yield str(status), {
+            "description": " or ".join(titles),
+            "headers": request_id,
+            "content": {MEDIA_TYPE: {"schema": _schema(ProblemDocument)}},
+        }

@@ -1,0 +1,227 @@
+"""`/v1/feedback-records`: handler, then database function."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import Response, delete, get, patch, post
+from litestar.params import FromPath, JSONBody
+from msgspec import Meta, Struct
+
+from hub import cursors
+from hub.api import params
+from hub.api.openapi import Operation
+from hub.api.problems import Conflict, NotFound
+from hub.api.strict import StrictRequest, record_id
+from hub.cursors import Cursor, Order, Sort
+from hub.db import records
+from hub.model import (
+    Count,
+    Created,
+    Duplicate,
+    Erased,
+    Key,
+    NewRecord,
+    Page,
+    Record,
+    RecordFilter,
+    RecordPatch,
+    TenantId,
+    shown,
+)
+
+MAX_BODY_BYTES = 512 * 1024
+DEFAULT_LIMIT = 100
+
+Limit = Annotated[int, Meta(ge=0, le=1000, description="How many records a page has; 0 means the default")]
+
+_EXAMPLE = {
+    "source_type": "survey",
+    "field_id": "nps",
+    "field_label": "How likely are you to recommend us?",
+    "field_type": "nps",
+    "value_number": 9,
+    "tenant_id": "acme",
+    "submission_id": "response-1",
+    "collected_at": "2026-11-21T09:30:00Z",
+    "metadata": {"plan": "pro"},
+}
+
+
+class Paging(Struct, kw_only=True, frozen=True):
+    """Which page of a list, how long, and in which order; ties are broken by id."""
+
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor | None = None
+    sort: Sort = "collected_at"
+    order: Order = "desc"
+
+
+class Counted(Struct, kw_only=True, frozen=True):
+    """What a count takes beside the filter: `limit` is checked and otherwise ignored, as the Formbricks Hub does."""
+
+    limit: Limit = DEFAULT_LIMIT
+
+
+class Erasure(Struct, kw_only=True, frozen=True):
+    """Whose records are erased, and where. Without a tenant: everywhere."""
+
+    user_id: Key
+    tenant_id: TenantId | None = None
+
+
+@post(
+    "/v1/feedback-records",
+    request_max_body_size=MAX_BODY_BYTES,
+    opt={
+        "operation": Operation(
+            scope="write", body=NewRecord, answers={201: Record}, problems=(400, 409, 413, 415), examples={"nps": _EXAMPLE}
+        )
+    },
+)
+async def create_feedback_record(request: StrictRequest, data: JSONBody[NewRecord]) -> Record:
+    """Store a record.
+
+    A second record of the same tenant, submission and field is a conflict, whatever it says: sending again is safe.
+    """
+    if not data.tenant_id and request.principal.tenant_id:
+        data = msgspec.structs.replace(data, tenant_id=request.principal.tenant_id)
+    request.principal.owns(data.tenant_id)
+    request.exchange.tenant_id = data.tenant_id
+    (outcome,) = await records.insert(request.pool, [data])
+    if isinstance(outcome, Duplicate):
+        raise Conflict(details={"id": str(outcome.id)})
+    return _stored(data, outcome)
+
+
+_SHARED = [name for name in NewRecord.__struct_fields__ if name not in ("collected_at", "value_date")]
+
+
+def _stored(data: NewRecord, created: Created) -> Record:
+    now = shown(created.created_at)
+    return Record(
+        id=created.id,
+        collected_at=shown(created.collected_at),
+        created_at=now,
+        updated_at=now,
+        value_date=None if data.value_date is None else shown(data.value_date),
+        **{name: getattr(data, name) for name in _SHARED},
+    )
+
+
+@get(
+    "/v1/feedback-records",
+    opt={
+        "operation": Operation(scope="read", query=(RecordFilter, Paging), answers={200: Page}, problems=(400,))
+    },
+)
+async def list_feedback_records(request: StrictRequest) -> Response[bytes]:
+    """List a tenant's records, page by page."""
+    selection, paging = params.read(
+        request.scope["query_string"], RecordFilter, Paging, tenant_id=request.principal.tenant_id
+    )
+    request.exchange.tenant_id = selection.tenant_id
+    limit = paging.limit or DEFAULT_LIMIT
+    texts, following = await records.page(request.pool, selection, paging.sort, paging.order, paging.cursor, limit)
+    request.exchange.counts = {"records": len(texts)}
+    end = "" if following is None else f',"next_cursor":"{cursors.encode(following)}"'
+    return _json(f'{{"data":[{",".join(texts)}],"limit":{limit}{end}}}\n')
+
+
+@get(
+    "/v1/feedback-records/count",
+    opt={
+        "operation": Operation(scope="read", query=(RecordFilter, Counted), answers={200: Count}, problems=(400,))
+    },
+)
+async def count_feedback_records(request: StrictRequest) -> Count:
+    """Count a tenant's records."""
+    selection, _ = params.read(
+        request.scope["query_string"], RecordFilter, Counted, tenant_id=request.principal.tenant_id,
+        refused={"sort", "order"},
+    )  # fmt: skip
+    request.exchange.tenant_id = selection.tenant_id
+    return Count(await records.count(request.pool, selection))
+
+
+@delete(
+    "/v1/feedback-records",
+    status_code=200,
+    opt={"operation": Operation(scope="write", query=(Erasure,), answers={200: Erased}, problems=(400, 409))},
+)
+async def erase_user(request: StrictRequest) -> Erased:
+    """Erase everything a user said.
+
+    Within one tenant, or everywhere when `tenant_id` is left out and the key is not bound to a tenant. Unknown and repeated
+    parameters are refused: a mistyped `tenant_id` must not erase across tenants.
+    """
+    wanted = params.read(request.scope["query_string"], Erasure, tenant_id=request.principal.tenant_id, closed=True)
+    request.exchange.tenant_id = wanted.tenant_id
+    deleted = await records.erase_user(request.pool, wanted.user_id, wanted.tenant_id)
+    request.exchange.counts = {"deleted": deleted}
+    return Erased(deleted, f"Successfully deleted {deleted} feedback records")
+
+
+@get(
+    "/v1/feedback-records/{id:str}",
+    opt={"operation": Operation(scope="read", answers={200: Record}, problems=(400, 404))},
+)
+async def get_feedback_record(request: StrictRequest, id: FromPath[str]) -> Response[bytes]:  # noqa: A002 - its public name
+    """Read a record."""
+    text = await records.get(request.pool, record_id(id), request.principal.tenant_id)
+    return _found(text)
+
+
+@patch(
+    "/v1/feedback-records/{id:str}",
+    request_max_body_size=MAX_BODY_BYTES,
+    opt={
+        "operation": Operation(
+            scope="write", body=RecordPatch, answers={200: Record}, problems=(400, 404, 409, 413, 415),
+            examples={"correct the answer": {"value_number": 8, "metadata": None}},
+        )
+    },
+)  # fmt: skip
+async def update_feedback_record(
+    request: StrictRequest, id: FromPath[str], data: JSONBody[RecordPatch]  # noqa: A002 - its public name
+) -> Response[bytes]:  # fmt: skip
+    """Change a record's values.
+
+    A JSON merge patch (RFC 7396): absent keeps, null clears. A patch that changes nothing leaves `updated_at` alone.
+    """
+    text = await records.patch(request.pool, record_id(id), data, request.principal.tenant_id)
+    return _found(text)
+
+
+@delete(
+    "/v1/feedback-records/{id:str}",
+    opt={"operation": Operation(scope="write", answers={204: None}, problems=(400, 404, 409))},
+)
+async def delete_feedback_record(request: StrictRequest, id: FromPath[str]) -> None:  # noqa: A002 - its public name
+    """Delete a record."""
+    if not await records.delete(request.pool, record_id(id), request.principal.tenant_id):
+        raise _not_found()
+
+
+def _found(text: str | None) -> Response[bytes]:
+    if text is None:
+        raise _not_found()
+    return _json(text)
+
+
+def _not_found() -> NotFound:
+    return NotFound("feedback record not found", details={"resource_type": "feedback record"})
+
+
+def _json(text: str) -> Response[bytes]:
+    return Response(text.encode(), media_type="application/json")
+
+
+ROUTES = (
+    create_feedback_record,
+    list_feedback_records,
+    count_feedback_records,
+    erase_user,
+    get_feedback_record,
+    update_feedback_record,
+    delete_feedback_record,
+)

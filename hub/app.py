@@ -1,0 +1,60 @@
+"""The composition root: settings in, an ASGI application out."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from litestar import Litestar, Request, Response
+from litestar.static_files import create_static_files_router
+
+from hub import db, settings
+from hub.api import logs, meta, problems, records
+from hub.api.auth import Keyring
+from hub.api.edge import Edge, exchange
+from hub.api.strict import StrictRequest
+from hub.settings import Settings
+
+ASSETS = Path(__file__).resolve().parent / "assets"
+
+
+def create_app(settings: Settings) -> Edge:
+    """The application. Its lifespan opens and closes the pool; the database may come later."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        app.state.pool = await db.open_pool(settings)
+        app.state.keyring = Keyring(app.state.pool, settings.api_key)
+        try:
+            yield
+        finally:
+            await app.state.pool.close()
+
+    litestar = Litestar(
+        route_handlers=[
+            *records.ROUTES,
+            *meta.ROUTES,
+            create_static_files_router("/assets", [ASSETS]),
+        ],
+        request_class=StrictRequest,
+        lifespan=[lifespan],
+        exception_handlers={Exception: _problem},
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=64 * 1024,
+    )
+    litestar.state.server = settings.public_base_url or f"http://{settings.host}:{settings.port}"
+    return Edge(litestar, settings)
+
+
+def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    status, headers, body = exchange(request.scope).render(problems.from_exception(error))
+    return Response(body, status_code=status, headers=headers, media_type=problems.MEDIA_TYPE)
+
+
+def worker() -> Edge:
+    """The application of one worker process, configured by the environment that `hub serve` prepared."""
+    configured = settings.read(os.environ)
+    logs.configure(configured.log_level)
+    return create_app(configured)

@@ -1,0 +1,44 @@
+"""The opaque page cursor: padded base64url of the last row's sort value and id, and of the order they belong to."""
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Struct
+
+Instant = Annotated[datetime, Meta(tz=True)]
+Sort = Literal["collected_at", "created_at"]
+Order = Literal["asc", "desc"]
+
+
+class Cursor(Struct, frozen=True, kw_only=True):
+    """Where the last page ended. `s` and `o` are absent in cursors of the first Formbricks Hubs: the default order."""
+
+    t: Instant
+    i: UUID
+    s: Sort = "collected_at"
+    o: Order = "desc"
+
+
+class InvalidCursorError(Exception):
+    """The text is not a cursor that this server made."""
+
+
+_decoder = msgspec.json.Decoder(Cursor)
+
+
+def encode(cursor: Cursor) -> str:
+    """The cursor as a client keeps it; `decode` gives it back."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode()
+
+
+def decode(text: str) -> Cursor:
+    """Raises `InvalidCursorError` for anything `encode` did not make (blanks around it and lost padding aside)."""
+    text = text.strip()
+    try:
+        return _decoder.decode(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
+        raise InvalidCursorError from error

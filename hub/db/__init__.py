@@ -1,0 +1,93 @@
+"""The only package that knows Postgres. Its modules mirror `sql/queries/`."""
+
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from hub.settings import Settings
+
+_HUB = Path(__file__).resolve().parent.parent
+# In a checkout `sql/` stands beside the package; a wheel carries it inside.
+SQL = _HUB / "sql" if (_HUB / "sql").is_dir() else _HUB.parent / "sql"
+
+T = TypeVar("T")
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+
+# What asyncpg raises when the database cannot be reached, is shutting down, cancels a statement that took too long, or when
+# no connection of the pool came free in time. None of it is the client's fault, and all of it may be tried again.
+UNAVAILABLE: tuple[type[Exception], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+)
+
+# The net under the checks at the door: values that Postgres refuses. A client's mistake, though nobody can name the field.
+UNSTORABLE: tuple[type[Exception], ...] = (
+    asyncpg.DataError,
+    asyncpg.StatementTooComplexError,
+    asyncpg.ProgramLimitExceededError,
+)
+
+_DEADLOCK_ATTEMPTS = 4
+
+
+def query(name: str) -> str:
+    """The statement in `sql/queries/{name}.sql`. A missing file fails at import, not at the first request.
+
+    `/* include records/_filter */` stands for that file: what several statements must agree on is written once.
+    """
+    text = (SQL / "queries" / f"{name}.sql").read_text()
+    return re.sub(r"/\* include (\S+) \*/", lambda match: query(match[1]), text)
+
+
+class Pool:
+    """asyncpg's pool, whose `acquire` waits only so long: a full pool is an answer, not a hang."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", wait: float) -> None:
+        self._pool = pool
+        self._wait = wait
+
+    def acquire(self) -> "asyncpg.pool.PoolAcquireContext[asyncpg.Record]":
+        return self._pool.acquire(timeout=self._wait)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+
+async def open_pool(settings: Settings) -> Pool:
+    """Connections that plan every statement for its own parameters: optional filters need that to use an index.
+
+    Opens none yet: a hub whose database is away starts all the same, and answers 503 until it is back.
+    """
+    milliseconds = str(round(settings.database_statement_timeout_seconds * 1000))
+    pool = await asyncpg.create_pool(
+        settings.database_url,
+        min_size=0,
+        max_size=settings.database_max_conns,
+        timeout=settings.database_connect_timeout_seconds,
+        server_settings={
+            "application_name": "feedback-hub",
+            "TimeZone": "UTC",
+            "plan_cache_mode": "force_custom_plan",
+            "jit": "off",
+            "statement_timeout": milliseconds,
+            "idle_in_transaction_session_timeout": milliseconds,
+        },
+    )
+    return Pool(pool, settings.database_acquire_timeout_seconds)
+
+
+async def retry_deadlocks(statement: Callable[[], Awaitable[T]]) -> T:
+    """Runs a statement again when Postgres broke a deadlock (40P01) by sacrificing it: nothing of it was done."""
+    for _ in range(_DEADLOCK_ATTEMPTS):
+        try:
+            return await statement()
+        except asyncpg.DeadlockDetectedError:
+            continue
+    return await statement()

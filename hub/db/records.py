@@ -1,0 +1,130 @@
+"""Records in and out of Postgres."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+import uuid6
+
+from hub import cursors
+from hub.cursors import Cursor, Order, Sort
+from hub.db import Connection, Pool, query, retry_deadlocks
+from hub.model import Created, Duplicate, NewRecord, Outcome, RecordFilter, RecordPatch
+
+_INSERT = query("records/insert")
+_FIND_IDS = query("records/find_ids")
+_GET = query("records/get")
+_PATCH = query("records/patch")
+_DELETE = query("records/delete")
+_COUNT = query("records/count")
+_ERASE_RECORDS = query("records/erase_user")
+_ERASE_SUBMISSIONS = query("submissions/erase_user")
+_PAGES: dict[tuple[Sort, Order], str] = {
+    ("collected_at", "desc"): query("records/page_collected_desc"),
+    ("collected_at", "asc"): query("records/page_collected_asc"),
+    ("created_at", "desc"): query("records/page_created_desc"),
+    ("created_at", "asc"): query("records/page_created_asc"),
+}
+_MAX_ATTEMPTS = 5
+
+
+class _Position(msgspec.Struct):
+    """As much of a record as a cursor needs."""
+
+    id: UUID
+    collected_at: cursors.Instant
+    created_at: cursors.Instant
+
+
+_position = msgspec.json.Decoder(_Position)
+
+
+async def insert(pool: Pool, records: Sequence[NewRecord]) -> list[Outcome]:
+    """Stores the records; one outcome each, in their order. Of a key that comes twice the first stands."""
+    ids = [uuid6.uuid7() for _ in records]
+    async with pool.acquire() as connection:
+        outcomes: dict[int, Outcome] = {}
+        waiting = list(range(len(records)))
+        for _ in range(_MAX_ATTEMPTS):
+            created = await _insert(connection, [(ids[n], records[n]) for n in waiting])
+            outcomes |= {n: created[ids[n]] for n in waiting if ids[n] in created}
+            waiting = [n for n in waiting if n not in outcomes]
+            if waiting:
+                found = await _find_ids(connection, [records[n] for n in waiting])
+                outcomes |= {n: Duplicate(found[_key(records[n])]) for n in waiting if _key(records[n]) in found}
+                # Neither inserted nor found: the one that was in the way was deleted in between.
+                waiting = [n for n in waiting if n not in outcomes]
+            if not waiting:
+                return [outcomes[n] for n in range(len(records))]
+    raise TimeoutError("the same records were deleted again and again while they were inserted")
+
+
+async def _insert(connection: Connection, records: Sequence[tuple[UUID, NewRecord]]) -> dict[UUID, Created]:
+    body = b",".join(b'{"id":"%b",' % str(key).encode() + msgspec.json.encode(record)[1:] for key, record in records)
+    rows = await retry_deadlocks(lambda: connection.fetch(_INSERT, f"[{body.decode()}]"))
+    return {row["id"]: Created(row["id"], row["collected_at"], row["created_at"]) for row in rows}
+
+
+def _key(record: NewRecord) -> tuple[str, str, str]:
+    return (record.tenant_id, record.submission_id, record.field_id)
+
+
+async def _find_ids(connection: Connection, records: Sequence[NewRecord]) -> dict[tuple[str, str, str], UUID]:
+    rows = await connection.fetch(_FIND_IDS, *(list(column) for column in zip(*map(_key, records), strict=True)))
+    return {(row["tenant_id"], row["submission_id"], row["field_id"]): row["id"] for row in rows}
+
+
+async def get(pool: Pool, record_id: UUID, tenant_id: str | None) -> str | None:
+    """The record as JSON text, or None. `tenant_id` confines the search; None searches everywhere."""
+    async with pool.acquire() as connection:
+        text: str | None = await connection.fetchval(_GET, record_id, tenant_id)
+    return text
+
+
+async def patch(pool: Pool, record_id: UUID, changes: RecordPatch, tenant_id: str | None) -> str | None:
+    """The record as JSON text after the changes, or None when there is none. Equal values write nothing."""
+    async with pool.acquire() as connection:
+        text: str | None = await connection.fetchval(_PATCH, record_id, msgspec.json.encode(changes).decode(), tenant_id)
+        if text is None:
+            text = await connection.fetchval(_GET, record_id, tenant_id)
+    return text
+
+
+async def delete(pool: Pool, record_id: UUID, tenant_id: str | None) -> bool:
+    """Whether there was such a record."""
+    async with pool.acquire() as connection:
+        return await connection.execute(_DELETE, record_id, tenant_id) != "DELETE 0"
+
+
+async def erase_user(pool: Pool, user_id: str, tenant_id: str | None) -> int:
+    """Deletes a user's records and kept payloads; the number of records. None as the tenant means every tenant."""
+    async with pool.acquire() as connection, connection.transaction():
+        status = await connection.execute(_ERASE_RECORDS, user_id, tenant_id)
+        await connection.execute(_ERASE_SUBMISSIONS, user_id, tenant_id)
+    return int(status.rpartition(" ")[2])
+
+
+async def page(
+    pool: Pool, selection: RecordFilter, sort: Sort, order: Order, cursor: Cursor | None, limit: int
+) -> tuple[list[str], Cursor | None]:
+    """The records of one page as JSON texts, and where the next page begins, if there is one."""
+    after = (cursor.t, cursor.i) if cursor is not None else (None, None)
+    async with pool.acquire() as connection:
+        rows = await connection.fetch(_PAGES[sort, order], *arguments(selection), *after, limit + 1)
+    texts: list[str] = [row[0] for row in rows]
+    if len(texts) <= limit:
+        return texts, None
+    last = _position.decode(texts[limit - 1])
+    return texts[:limit], Cursor(t=getattr(last, sort), i=last.id, s=sort, o=order)
+
+
+async def count(pool: Pool, selection: RecordFilter) -> int:
+    """How many records there are."""
+    async with pool.acquire() as connection:
+        number: int = await connection.fetchval(_COUNT, *arguments(selection))
+    return number
+
+
+def arguments(selection: RecordFilter) -> tuple[object, ...]:
+    """The parameters of `sql/queries/records/_filter.sql`, which are the members of the filter in their order."""
+    return msgspec.structs.astuple(selection)

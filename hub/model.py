@@ -1,0 +1,209 @@
+"""Every struct that crosses the wire or the database.
+
+One set of fields, three degrees of trust: a `Draft` claims to be a record, a `NewRecord` is one, a `Record` is stored.
+msgspec checks a struct when it is decoded or converted, never when it is constructed; so only flatteners construct drafts,
+and a `NewRecord` comes out of `decode` or `convert` alone.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Annotated, Literal, get_args
+from uuid import UUID
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+FieldType = Literal["text", "categorical", "nps", "csat", "ces", "rating", "number", "boolean", "date"]
+Sentiment = Literal["very_negative", "negative", "neutral", "positive", "very_positive", "mixed"]
+Emotion = Literal["joy", "anger", "sadness", "fear", "surprise", "disgust"]
+
+_LITERALS = {frozenset(get_args(literal)): get_args(literal) for literal in (FieldType, Sentiment, Emotion)}
+
+
+def in_order(values: Iterable[object]) -> tuple[str, ...]:
+    """The values of a closed set as they are written above; msgspec's own list of them is sorted."""
+    known = tuple(str(value) for value in values)
+    return _LITERALS.get(frozenset(known), known)
+
+
+def _text(least: int, most: int, pattern: str = "^[^\\u0000]*$") -> Meta:
+    # NUL is refused with the contract's words elsewhere; the pattern tells readers of the published schema.
+    return Meta(min_length=least or None, max_length=most, extra_json_schema={"pattern": pattern})
+
+
+Key = Annotated[str, _text(1, 255)]
+TenantId = Annotated[str, _text(1, 255, "^[^\\u0000]*[^\\s\\u0000][^\\u0000]*$")]
+Name = Annotated[str, _text(0, 255)]
+Names = tuple[Name, ...]
+Label = Annotated[str, _text(0, 2048)]
+Text = Annotated[str, _text(0, 30000)]
+Language = Annotated[str, _text(0, 10)]
+Number = Annotated[float, Meta(ge=-1e15, le=1e15)]
+Score = Annotated[float, Meta(ge=-1, le=1)]
+Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset, 1970-01-01 to 2080-12-31")]
+Timestamp = Annotated[str, Meta(description="RFC 3339, UTC", extra_json_schema={"format": "date-time"})]
+Metadata = Annotated[Raw, Meta(description="Any JSON object", extra_json_schema={"type": "object"})]
+
+# msgspec knows no `Raw | None`: an empty Raw stands for "no metadata", and `omit_defaults` leaves it out.
+NO_METADATA = Raw()
+
+
+class Draft(Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """What a flattener yields: it claims to be a record, and nothing in it was checked yet."""
+
+    collected_at: Instant | None = None
+    source_type: Key
+    source_id: Name | None = None
+    source_name: Name | None = None
+    field_id: Key
+    field_label: Label | None = None
+    field_type: FieldType
+    field_group_id: Name | None = None
+    field_group_label: Label | None = None
+    value_text: Text | None = None
+    value_id: Name | None = None
+    value_number: Number | None = None
+    value_boolean: bool | None = None
+    value_date: Instant | None = None
+    metadata: Metadata = NO_METADATA
+    language: Language | None = None
+    user_id: Name | None = None
+    tenant_id: TenantId = ""
+    submission_id: Key = ""
+
+
+class NewRecord(Draft, kw_only=True, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A record that may be stored: decoded from a request, or converted from a draft."""
+
+    tenant_id: TenantId
+    submission_id: Key
+
+
+class TenantRecord(NewRecord, kw_only=True, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A record sent with a key that is bound to one tenant, which may leave `tenant_id` out."""
+
+    tenant_id: TenantId = ""
+
+
+class RecordPatch(Struct, kw_only=True, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The members of a record that may change (RFC 7396): absent keeps, null clears."""
+
+    value_text: Text | None | UnsetType = UNSET
+    value_id: Name | None | UnsetType = UNSET
+    value_number: Number | None | UnsetType = UNSET
+    value_boolean: bool | None | UnsetType = UNSET
+    value_date: Instant | None | UnsetType = UNSET
+    metadata: Metadata | UnsetType = UNSET
+    language: Language | None | UnsetType = UNSET
+    user_id: Name | None | UnsetType = UNSET
+
+
+class Record(Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """A stored record as it leaves, members in the order of the wire."""
+
+    id: UUID
+    collected_at: Timestamp
+    created_at: Timestamp
+    updated_at: Timestamp
+    source_type: Key
+    source_id: Name | None = None
+    source_name: Name | None = None
+    field_id: Key
+    field_label: Label | None = None
+    field_type: FieldType
+    field_group_id: Name | None = None
+    field_group_label: Label | None = None
+    value_text: Text | None = None
+    value_id: Name | None = None
+    value_number: float | None = None
+    value_boolean: bool | None = None
+    value_date: Timestamp | None = None
+    metadata: Metadata = NO_METADATA
+    language: Language | None = None
+    user_id: Name | None = None
+    tenant_id: TenantId
+    submission_id: Key
+    value_text_translated: str | None = None
+    translation_lang_key: str | None = None
+    sentiment: Sentiment | None = None
+    sentiment_score: Score | None = None
+    emotions: list[Emotion] | None = None
+
+
+class RecordFilter(Struct, kw_only=True, frozen=True):
+    """What a list, a count or an export selects. Several values of one parameter mean any of them; ranges are inclusive.
+
+    The order of the members is the order of the parameters in `sql/queries/records/_filter.sql`.
+    """
+
+    tenant_id: TenantId
+    submission_id: Names = ()
+    source_type: Names = ()
+    source_id: Names = ()
+    source_name: Names = ()
+    field_id: Names = ()
+    field_type: tuple[FieldType, ...] = ()
+    field_group_id: Names = ()
+    value_id: Names = ()
+    user_id: Names = ()
+    language: tuple[Language, ...] = ()
+    sentiment: tuple[Sentiment, ...] = ()
+    emotions: tuple[Emotion, ...] = ()
+    since: Instant | None = None
+    until: Instant | None = None
+    created_since: Instant | None = None
+    created_until: Instant | None = None
+    updated_since: Instant | None = None
+    updated_until: Instant | None = None
+    value_date_min: Instant | None = None
+    value_date_max: Instant | None = None
+    value_number_min: float | None = None
+    value_number_max: float | None = None
+    sentiment_score_min: Score | None = None
+    sentiment_score_max: Score | None = None
+    has_sentiment: bool | None = None
+    has_emotions: bool | None = None
+    has_translation: bool | None = None
+
+
+def shown(moment: datetime) -> Timestamp:
+    """A moment as the wire has it: UTC, `Z`, no trailing zeros."""
+    text = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{text}.{moment.microsecond:06}".rstrip("0") + "Z" if moment.microsecond else f"{text}Z"
+
+
+class Created(Struct, frozen=True):
+    """The record was stored."""
+
+    id: UUID
+    collected_at: datetime
+    created_at: datetime
+
+
+class Duplicate(Struct, frozen=True):
+    """A record of the same tenant, submission and field was there first; `id` is its id."""
+
+    id: UUID
+
+
+Outcome = Created | Duplicate
+
+
+class Page(Struct, frozen=True):
+    """One page of a list. `next_cursor` is absent on the last one."""
+
+    data: list[Record]
+    limit: int
+    next_cursor: str | UnsetType = UNSET
+
+
+class Count(Struct, frozen=True):
+    """How many records match."""
+
+    count: Annotated[int, Meta(ge=0)]
+
+
+class Erased(Struct, frozen=True):
+    """How many records of a user were deleted."""
+
+    deleted_count: Annotated[int, Meta(ge=0)]
+    message: str

@@ -1,0 +1,82 @@
+"""The environment, read once and checked as a whole.
+
+Names are those of the Formbricks Hub where it has one; new ones follow its style.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Seconds = Annotated[float, Meta(gt=0, le=86400)]
+Connections = Annotated[int, Meta(ge=1, le=1000)]
+Bytes = Annotated[int, Meta(ge=1024, le=1 << 31)]
+
+
+class InvalidSettingsError(Exception):
+    """One line for each variable that cannot be used."""
+
+
+class Settings(Struct, kw_only=True, frozen=True, rename="upper"):
+    """What the environment decides; the field in upper case is the variable."""
+
+    api_key: str | None = None
+    """Opens everything. Without it, `hub serve` makes one and keeps it under DATA_DIR."""
+    database_url: str | None = None
+    """A Postgres 15 or newer. Without it, the bundled one runs in DATA_DIR."""
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    data_dir: Path = Path(".data")
+    public_base_url: str | None = None
+    """How clients reach this hub, when not as http://HOST:PORT."""
+    problem_base_url: str = "https://hub.formbricks.com/problems/"
+    """What problem types begin with. The default is the Formbricks Hub's, so that its clients recognise them."""
+    log_level: Literal["debug", "info", "warn", "error"] = "info"
+    web_concurrency: Annotated[int, Meta(ge=1, le=256)] | None = None
+    """Worker processes; as many as there are cores when unset."""
+    database_max_conns: Connections = 10
+    """Connections of one worker process, at most."""
+    database_connect_timeout_seconds: Seconds = 10
+    database_acquire_timeout_seconds: Seconds = 5
+    """How long a request waits for a connection before it is answered 503."""
+    database_statement_timeout_seconds: Seconds = 30
+    request_timeout_seconds: Seconds = 15
+    """How long a client may take to send its request."""
+    shutdown_timeout_seconds: Seconds = 30
+    """How long requests in flight may take to finish when the hub stops."""
+    source_payload_max_bytes: Bytes = 16 * 1024 * 1024
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """The settings of an environment. An empty value counts as none. Raises `InvalidSettingsError` naming every fault."""
+    values: dict[str, object] = {}
+    faults: list[str] = []
+    for field in msgspec.structs.fields(Settings):
+        text = environ.get(field.encode_name, "").strip()
+        if not text:
+            continue
+        if field.name == "log_level":
+            text = {"warning": "warn"}.get(text.lower(), text.lower())
+        try:
+            values[field.name] = msgspec.convert(text, field.type, strict=False, dec_hook=_path)
+        except msgspec.ValidationError as error:
+            faults.append(f"{field.encode_name}: {error} (got {text!r})")
+    for name in ("public_base_url", "problem_base_url"):
+        if name in values and urlsplit(str(values[name])).scheme not in ("http", "https"):
+            faults.append(f"{name.upper()}: Expected an http or https URL (got {values[name]!r})")
+    if "database_url" in values and urlsplit(str(values["database_url"])).scheme not in ("postgres", "postgresql"):
+        faults.append("DATABASE_URL: Expected a postgres:// URL")
+    if faults:
+        raise InvalidSettingsError("\n".join(faults))
+    settings = Settings(**values)  # type: ignore[arg-type] # each value was converted to its field's type above
+    return settings
+
+
+def _path(kind: type, value: object) -> object:
+    if kind is Path:
+        return Path(str(value)).expanduser()
+    raise NotImplementedError
