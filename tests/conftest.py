@@ -11,13 +11,14 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
 import pytest
 
+from hub.api.edge import Edge
+from hub.app import create_app
 from hub.db import Pool, open_pool
 from hub.db.migrate import DISTRIBUTED, HAS_CITUS, REPLICATED, migrate
 from hub.embedded import running
@@ -229,19 +230,17 @@ async def pool(settings: Settings) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-def app(settings: Settings) -> Any:
-    from hub.app import create_app
-
+def app(settings: Settings) -> Edge:
     return create_app(settings)
 
 
 @pytest.fixture
-async def client(app: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def client(app: Edge) -> AsyncIterator[httpx.AsyncClient]:
     """A client that may do everything, talking to the app in this very event loop."""
     async with (
         app.litestar.lifespan(),
         httpx.AsyncClient(
-            transport=httpx.ASGITransport(app),
+            transport=httpx.ASGITransport(app),  # type: ignore[arg-type] # httpx writes the types of ASGI its own way
             base_url="http://hub.test",
             headers={"Authorization": f"Bearer {API_KEY}"},
         ) as client,
