@@ -49,7 +49,7 @@ def create_app(settings: Settings) -> Edge:
 
 
 def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    status, headers, body = exchange(request.scope).render(problems.from_exception(error))
+    status, headers, body = exchange(request.scope).render(error)
     return Response(body, status_code=status, headers=headers, media_type=problems.MEDIA_TYPE)
 
 

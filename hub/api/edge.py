@@ -19,7 +19,7 @@ from litestar.types import HTTPReceiveMessage, HTTPScope, Message, Receive, Scop
 from hub.api import openapi, problems
 from hub.api.auth import Keyring, Principal
 from hub.api.auth import Scope as RequiredScope
-from hub.api.problems import BadRequest, MethodNotAllowed, NotFound, Problem
+from hub.api.problems import BadRequest, MethodNotAllowed, NotFound
 from hub.settings import Settings
 
 log = structlog.get_logger()
@@ -31,7 +31,7 @@ _CLIENT_CLOSED = 499
 class Exchange:
     """One request on its way: what the log line and the problem documents say about it."""
 
-    __slots__ = ("counts", "instance", "key_id", "pattern", "problem_base", "request_id", "status", "tenant_id")
+    __slots__ = ("code", "counts", "instance", "key_id", "pattern", "problem_base", "request_id", "status", "tenant_id")
 
     def __init__(self, request_id: str, instance: str, problem_base: str) -> None:
         self.request_id = request_id
@@ -39,12 +39,15 @@ class Exchange:
         self.problem_base = problem_base
         self.pattern = ""
         self.status = _CLIENT_CLOSED
+        self.code: str | None = None
         self.key_id: str | None = None
         self.tenant_id: str | None = None
         self.counts: dict[str, int] = {}
 
-    def render(self, problem: Problem) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body of a problem."""
+    def render(self, error: Exception) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of the answer to a request that failed."""
+        problem = problems.from_exception(error, self.request_id)
+        self.code = problem.code
         body = problems.render(
             problem, base=self.problem_base, instance=self.instance, request_id=self.request_id
         )
@@ -119,13 +122,14 @@ class Edge:
             await self._answer(scope, headers, this, receive, reply)
         except Exception as error:  # noqa: BLE001 - the renderer of what fails outside Litestar's own handling
             if not reply.started:
-                await reply.send(*this.render(problems.from_exception(error)))
+                await reply.send(*this.render(error))
         finally:
             log.info(
                 "request",
                 method=scope["method"] if not reply.without_body else "HEAD",
                 route=this.pattern or None,
                 status=this.status,
+                code=this.code,
                 ms=round((time.perf_counter() - begun) * 1000, 1),
                 key=this.key_id,
                 tenant=this.tenant_id,

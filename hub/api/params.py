@@ -10,7 +10,7 @@ from msgspec import Struct, inspect
 
 from hub import cursors
 from hub.api.problems import Forbidden, InvalidParam, ValidationFailed
-from hub.api.strict import BLANK, DATE, NUL, REQUIRED, parse_instant
+from hub.api.strict import BLANK, DATE, NUL, REQUIRED, bare, parse_instant
 from hub.cursors import Cursor
 from hub.model import in_order
 
@@ -108,13 +108,11 @@ def _fields(kind: type[Struct]) -> tuple[inspect.Field, ...]:
 
 def _read_field(field: inspect.Field, texts: list[str], members: dict[str, object]) -> None:
     """Puts the value under the field's name. Raises `Unreadable` with the reason."""
-    kind = field.type
+    kind = bare(field.type)
     if isinstance(kind, inspect.VarTupleType):
         if texts := [text for text in texts if text]:
             members[field.name] = _several(kind.item_type, texts)
         return
-    if isinstance(kind, inspect.UnionType):
-        kind = next(t for t in kind.types if not isinstance(t, inspect.NoneType))
     is_text = isinstance(kind, inspect.StrType)
     if not texts:
         if field.required:
@@ -130,6 +128,7 @@ def _read_field(field: inspect.Field, texts: list[str], members: dict[str, objec
 
 
 def _several(kind: inspect.Type, texts: list[str]) -> tuple[object, ...]:
+    kind = bare(kind)
     if isinstance(kind, inspect.LiteralType):
         # The official SDK joins arrays with commas; a value of a closed set has none.
         texts = [part for text in texts for part in text.split(",") if part]

@@ -214,7 +214,7 @@ KINDS: tuple[type[Problem], ...] = tuple(Problem.__subclasses__())
 _BY_STATUS = {kind.status: kind for kind in KINDS if kind not in (ValidationFailed, TenantWriteConflict)}
 
 
-def from_exception(error: Exception) -> Problem:
+def from_exception(error: Exception, request_id: str) -> Problem:
     """What a failure means over HTTP. Only the unknown ones are logged with their cause; that is the one place that may."""
     if isinstance(error, Problem):
         return error
@@ -222,13 +222,13 @@ def from_exception(error: Exception) -> Problem:
         kind = _BY_STATUS.get(error.status_code, BadRequest if error.status_code < 500 else InternalServerError)  # noqa: PLR2004
         return kind()
     if isinstance(error, db.UNAVAILABLE):
-        log.warning("database unavailable", error=type(error).__name__)
+        log.warning("database unavailable", error=type(error).__name__, request_id=request_id)
         return ServiceUnavailable("The database is not available at the moment", headers={"retry-after": "1"})
     if isinstance(error, db.UNSTORABLE):
-        log.warning("refused by the database", error=type(error).__name__)
+        log.warning("refused by the database", error=type(error).__name__, request_id=request_id)
         return BadRequest("The database cannot hold a value of this request")
     # The message of an exception may quote the data; its type and the lines of code may not.
-    log.error("unexpected error", error=type(error).__name__, traceback=_frames(error))
+    log.error("unexpected error", error=type(error).__name__, traceback=_frames(error), request_id=request_id)
     return InternalServerError()
 
 

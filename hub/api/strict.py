@@ -278,7 +278,7 @@ def _member_faults(members: _Object, kind: type[Struct]) -> Iterator[InvalidPara
         elif name not in values:
             if field.required:
                 yield InvalidParam(name, REQUIRED)
-        elif isinstance(field.type, inspect.RawType) or _holds_raw(field.type):
+        elif isinstance(bare(field.type), inspect.RawType):
             yield from _metadata_faults(name, values[name])
         else:
             reason = _reason(field.type, values[name], required=field.required or name == "tenant_id")
@@ -303,17 +303,20 @@ def _wire_order(kind: type[Struct]) -> list[str]:
     return [n for n in names if n in kind.__struct_fields__]
 
 
-def _holds_raw(kind: inspect.Type) -> bool:
-    return isinstance(kind, inspect.UnionType) and any(isinstance(t, inspect.RawType) for t in kind.types)
+def bare(kind: inspect.Type) -> inspect.Type:
+    """The type itself, without its description and without "or null"."""
+    if isinstance(kind, inspect.Metadata):
+        return bare(kind.type)
+    if isinstance(kind, inspect.UnionType):
+        return bare(next(option for option in kind.types if not isinstance(option, inspect.NoneType)))
+    return kind
 
 
 def _reason(kind: inspect.Type, value: object, *, required: bool) -> str | None:  # noqa: C901, PLR0911, PLR0912 - one line a rule
     """What is wrong with a value, in the contract's words."""
-    if isinstance(kind, inspect.UnionType):
-        if value is None:
-            return None
-        kind = next(t for t in kind.types if not isinstance(t, inspect.NoneType | inspect.UnsetType))
-    match kind:
+    if isinstance(kind, inspect.UnionType) and value is None:
+        return None
+    match bare(kind):
         case inspect.LiteralType(values=values):
             allowed = ", ".join(in_order(values))
             if value is None or isinstance(value, str):
