@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: run check lint types test bench format clean
+.PHONY: run check lint types test test-postgres test-citus bench format clean
 
 run: .venv/.run
 	@exec $(BIN)/hub serve
@@ -20,6 +20,15 @@ types: .venv/.dev
 
 test: .venv/.dev
 	$(BIN)/pytest -n auto
+
+# What needs a database, once more on other servers than the bundled one.
+test-postgres: .venv/.dev
+	$(BIN)/python -m tests.with_postgres $(BIN)/pytest -n auto -m database
+
+CITUS_CLUSTER ?= ../shared/peers/citus/cluster.py
+
+test-citus: .venv/.dev
+	CITUS_CLUSTER=$(CITUS_CLUSTER) $(BIN)/python -m tests.with_postgres --citus $(BIN)/pytest -m database
 
 bench: .venv/.dev
 	$(BIN)/python -m tests.benchmarks

@@ -42,10 +42,12 @@ def make_record(**overrides: object) -> dict[str, object]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "database: asks for a database (set by itself)")
     config.addinivalue_line("markers", "not_on_citus(reason): cannot hold on a distributed database")
     config.addinivalue_line("markers", "only_on_citus(reason): needs a distributed database")
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What cannot hold on this database is skipped, and named with its reason at the end of the run."""
     dsn = os.environ.get("TEST_DATABASE_URL")
@@ -53,6 +55,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         ("not_on_citus", "not on Citus") if dsn and asyncio.run(_is_citus(dsn)) else ("only_on_citus", "only on Citus")
     )
     for item in items:
+        if "databases" in getattr(item, "fixturenames", ()):
+            item.add_marker("database")
         if marker := item.get_closest_marker(wrong):
             item.add_marker(pytest.mark.skip(reason=f"{where}: {marker.args[0]}"))
 
