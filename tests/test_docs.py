@@ -1,0 +1,195 @@
+"""What the documentation says is true: nothing is left out, links lead somewhere, and commands answer as printed."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import unquote
+
+import httpx
+import msgspec
+import pytest
+from msgspec import Struct
+
+from hub.api.problems import KINDS
+from hub.settings import Settings
+from tests.process import ROOT, Served, serving
+
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"
+KEY = r"hub_[\w-]+"
+
+
+class Block(Struct, frozen=True):
+    """A fenced block of a page, with the comment on the line before it."""
+
+    language: str
+    text: str
+    comment: str
+    line: int
+
+
+def blocks(page: Path) -> list[Block]:
+    found: list[Block] = []
+    for match in re.finditer(
+        r"(?:<!-- ([^\n]*?) -->\n+)?^```(\w+)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL
+    ):
+        line = page.read_text()[: match.start(2)].count("\n") + 1
+        found.append(Block(match[2], match[3], match[1] or "", line))
+    return found
+
+
+def read(name: str) -> str:
+    return (ROOT / "docs" / name).read_text()
+
+
+@pytest.mark.parametrize("variable", [field.encode_name for field in msgspec.structs.fields(Settings)])
+def test_every_setting_is_documented(variable: str) -> None:
+    assert f"`{variable}`" in read("operations.md")
+
+
+def test_only_settings_that_exist_are_documented() -> None:
+    known = {field.encode_name for field in msgspec.structs.fields(Settings)}
+    rows = re.findall(r"^\| `([A-Z_]+)`", read("operations.md"), re.MULTILINE)
+    assert set(rows) <= known
+
+
+async def test_every_route_is_documented(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    routes = {
+        f"`{method.upper()} {path}`" for path, methods in paths.items() for method in methods if method != "parameters"
+    }
+    assert {route for route in routes if route not in read("api.md")} == set()
+
+
+@pytest.mark.parametrize("slug", sorted(kind.slug() for kind in KINDS))
+def test_every_problem_is_documented(slug: str) -> None:
+    assert f"`{slug}`" in read("api.md")
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [name for names in project.get("optional-dependencies", {}).values() for name in names]
+    for requirement in (*project["dependencies"], *extras):
+        name = re.match(r"[\w-]+", requirement)
+        assert name
+        assert re.search(rf"^[-|] *`{name[0]}`.{{10}}", read("architecture.md"), re.MULTILINE), name[0]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = unquote(target).partition("#")
+        goal = (page.parent / path).resolve() if path else page
+        assert goal.exists(), target
+        assert not anchor or anchor in anchors(goal), target
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_command_is_run_or_says_why_not(page: Path) -> None:
+    """`<!-- run -->` before a block has it run by the test below; `<!-- not run: why -->` is for the others."""
+    for block in blocks(page):
+        if block.language == "sh":
+            assert re.fullmatch(r"run|not run: .{5,}", block.comment), f"line {block.line}"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if page.exists() and any(block.comment == "run" for block in blocks(page))],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
+def test_commands_answer_as_printed(page: Path, tmp_path: Path) -> None:
+    """The blocks of a page run in order, in one shell as it were, against a fresh hub."""
+    with serving(tmp_path / "data") as served:
+        for block, answer in runs(page):
+            said = shell(block, served, tmp_path)
+            where = f"{page.name}, line {block.line}, said:\n{said}"
+            if answer and answer.language == "json":
+                true = alike(json.loads(answer.text), json.loads(said))
+            else:
+                true = answer is None or bool(re.fullmatch(pattern(answer.text), said.strip()))
+            assert true, where
+
+
+def runs(page: Path) -> Iterator[tuple[Block, Block | None]]:
+    """Each block to run, with the block of output after it."""
+    found = blocks(page)
+    for block, following in zip(found, [*found[1:], None], strict=True):
+        if block.comment == "run":
+            yield block, following if following and following.language in {"json", "text"} else None
+
+
+def shell(block: Block, served: Served, folder: Path) -> str:
+    """Its standard output. What it exports is there in the next block too."""
+    exports = folder / "exports"
+    exports.touch()
+    # The page has the default port and folder; this hub must not meet another one's.
+    text = block.text.replace("http://127.0.0.1:8080", served.url).replace(".data/", f"{served.data_dir}/")
+    done = subprocess.run(
+        ["bash", "-euc", f"set -o pipefail; . {exports}\n{text}\nexport -p > {exports}"],
+        env={
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "DATA_DIR": str(served.data_dir),
+        },
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def alike(printed: object, said: object) -> bool:
+    """Equal, but for ids, keys and the time it is now."""
+    if isinstance(printed, dict) and isinstance(said, dict):
+        return list(printed) == list(said) and all(alike(printed[name], said[name]) for name in printed)
+    if isinstance(printed, list) and isinstance(said, list):
+        return len(printed) == len(said) and all(map(alike, printed, said))
+    if isinstance(printed, str) and isinstance(said, str) and printed != said:
+        both = f"{printed}\n{said}"
+        if re.fullmatch(f"{TIME}\n{TIME}", both):
+            return abs(datetime.now(UTC) - datetime.fromisoformat(said)) < timedelta(minutes=10)
+        # A problem's request id, an opaque cursor.
+        return any(re.fullmatch(f"{kind}\n{kind}", both) for kind in (UUID, KEY, r"[\w-]{40,}=*"))
+    # 9 and 9.0 are one number to JSON; true is none.
+    return isinstance(printed, bool) is isinstance(said, bool) and printed == said
+
+
+def pattern(printed: str) -> str:
+    """Lines as printed, but for ids, times and keys, and blanks where columns are as wide as their content."""
+    parts = re.split(rf"({UUID}|{TIME}|{KEY}|\d{{4}}-\d\d-\d\d \d\d:\d\d|\s+)", printed.strip())
+    kinds = [UUID, TIME, KEY, r"\d{4}-\d\d-\d\d \d\d:\d\d", r"\s+"]
+    return "".join(next((kind for kind in kinds if re.fullmatch(kind, part)), re.escape(part)) for part in parts)
+
+
+def test_the_comparison_notices_what_matters() -> None:
+    now, stale = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "2020-01-01T00:00:00Z"
+    assert alike({"a": [1, stale]}, {"a": [1, now]})
+    assert not alike({"a": now}, {"a": stale})
+    assert not alike({"a": 1}, {"a": 1, "b": 2})
+    assert not alike({"a": 1, "b": 2}, {"b": 2, "a": 1})
+    assert not alike([1], [True])
+    assert not alike("nps", "csat")
+    assert re.fullmatch(pattern("PREFIX  NAME\nhub_abc  bi"), "PREFIX      NAME\nhub_x-_1234 bi")
+    assert not re.fullmatch(pattern("PREFIX  NAME"), "PREFIX  ID")
