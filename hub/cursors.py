@@ -1,4 +1,4 @@
-"""The opaque page cursor: padded base64url of the last row's sort value and id, and of the order they belong to."""
+"""Pages of a list and the opaque cursor between them: padded base64url of the last row's sort value and id, and of the order they belong to."""
 
 import base64
 import binascii
@@ -21,6 +21,24 @@ class Cursor(Struct, frozen=True, kw_only=True):
     i: UUID
     s: Sort = "collected_at"
     o: Order = "desc"
+
+
+DEFAULT_LIMIT = 100
+Limit = Annotated[int, Meta(ge=0, le=1000, description="How many records a page has; 0 means the default")]
+
+
+class Paging(Struct, kw_only=True, frozen=True):
+    """Which page of a list, how long, and in which order; ties are broken by id."""
+
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor | None = None
+    sort: Sort = "collected_at"
+    order: Order = "desc"
+
+    @property
+    def size(self) -> int:
+        """How many records the page has at most."""
+        return self.limit or DEFAULT_LIMIT
 
 
 class InvalidCursorError(Exception):

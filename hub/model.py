@@ -87,14 +87,14 @@ class TenantRecord(NewRecord, kw_only=True, frozen=True, omit_defaults=True, for
 class RecordPatch(Struct, kw_only=True, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """The members of a record that may change (RFC 7396): absent keeps, null clears."""
 
-    value_text: Text | None | UnsetType = UNSET
-    value_id: Name | None | UnsetType = UNSET
-    value_number: Number | None | UnsetType = UNSET
-    value_boolean: bool | None | UnsetType = UNSET
-    value_date: Instant | None | UnsetType = UNSET
+    value_text: Text | UnsetType | None = UNSET
+    value_id: Name | UnsetType | None = UNSET
+    value_number: Number | UnsetType | None = UNSET
+    value_boolean: bool | UnsetType | None = UNSET
+    value_date: Instant | UnsetType | None = UNSET
     metadata: Metadata | UnsetType = UNSET
-    language: Language | None | UnsetType = UNSET
-    user_id: Name | None | UnsetType = UNSET
+    language: Language | UnsetType | None = UNSET
+    user_id: Name | UnsetType | None = UNSET
 
 
 class Record(Struct, kw_only=True, frozen=True, omit_defaults=True):

@@ -65,15 +65,16 @@ def read(environ: Mapping[str, str]) -> Settings:
             values[field.name] = msgspec.convert(text, field.type, strict=False, dec_hook=_path)
         except msgspec.ValidationError as error:
             faults.append(f"{field.encode_name}: {error} (got {text!r})")
-    for name in ("public_base_url", "problem_base_url"):
-        if name in values and urlsplit(str(values[name])).scheme not in ("http", "https"):
-            faults.append(f"{name.upper()}: Expected an http or https URL (got {values[name]!r})")
+    faults += [
+        f"{name.upper()}: Expected an http or https URL (got {values[name]!r})"
+        for name in ("public_base_url", "problem_base_url")
+        if name in values and urlsplit(str(values[name])).scheme not in ("http", "https")
+    ]
     if "database_url" in values and urlsplit(str(values["database_url"])).scheme not in ("postgres", "postgresql"):
         faults.append("DATABASE_URL: Expected a postgres:// URL")
     if faults:
         raise InvalidSettingsError("\n".join(faults))
-    settings = Settings(**values)  # type: ignore[arg-type] # each value was converted to its field's type above
-    return settings
+    return Settings(**values)  # type: ignore[arg-type] # each value was converted to its field's type above
 
 
 def _path(kind: type, value: object) -> object:

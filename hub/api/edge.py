@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 import structlog
 import uuid6
 from litestar import Litestar
+from litestar.enums import ScopeType
 from litestar.types import HTTPReceiveMessage, HTTPScope, Message, Receive, Scope, Send
 
 from hub.api import openapi, problems
@@ -48,9 +49,7 @@ class Exchange:
         """Status, headers and body of the answer to a request that failed."""
         problem = problems.from_exception(error, self.request_id)
         self.code = problem.code
-        body = problems.render(
-            problem, base=self.problem_base, instance=self.instance, request_id=self.request_id
-        )
+        body = problems.render(problem, base=self.problem_base, instance=self.instance, request_id=self.request_id)
         return problem.status, {"content-type": problems.MEDIA_TYPE, **problem.extra_headers}, body
 
 
@@ -109,11 +108,11 @@ class Edge:
         self._routes = Routes(litestar)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self.litestar(scope, receive, send)
             return
         begun = time.perf_counter()
-        headers = dict(reversed(scope["headers"]))  # of a repeated header the first counts
+        headers = dict(reversed(list(scope["headers"])))  # of a repeated header the first counts
         request_id = headers.get(b"x-request-id", b"").decode("latin-1") or str(uuid6.uuid7())
         this = Exchange(request_id, unquote(scope["path"], errors="replace"), self._settings.problem_base_url)
         scope.setdefault("state", {})["exchange"] = this
@@ -126,7 +125,7 @@ class Edge:
         finally:
             log.info(
                 "request",
-                method=scope["method"] if not reply.without_body else "HEAD",
+                method=scope["method"],
                 route=this.pattern or None,
                 status=this.status,
                 code=this.code,
@@ -164,10 +163,10 @@ class Edge:
         required = found.scopes[scope["method"]]
         if required is not None and principal is not None:
             principal.require(required)
-        if scope["method"] == "HEAD":
-            scope["method"] = "GET"
-        scope["path"] = path
-        await self.litestar(scope, self._in_time(receive), reply)
+        # A scope of its own: the server looks into the first one to know that HEAD has no body.
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        inner = cast("HTTPScope", {**scope, "method": method, "path": path})
+        await self.litestar(inner, self._in_time(receive), reply)
 
     def _in_time(self, receive: Receive) -> Receive:
         """The body must arrive in time: a client that sends a byte a minute does not hold a connection for ever."""

@@ -1,7 +1,6 @@
 """What is not about records: health, readiness, the description of the API, and routes that are not built yet."""
 
 import html
-from collections.abc import Callable
 from typing import Any, Literal
 from urllib.parse import unquote
 
@@ -84,14 +83,20 @@ async def reference() -> Response[str]:
         '<div id="swagger-ui"></div>\n<script src="/assets/swagger-ui-bundle.js"></script>\n'
         '<script src="/assets/reference.js"></script>\n</body>\n</html>\n',
         media_type="text/html; charset=utf-8",
-        headers={"content-security-policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"},
+        headers={
+            "content-security-policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+        },
     )
 
 
 _KINDS: dict[str, type[Problem]] = {kind.slug(): kind for kind in KINDS}
 
 
-@get("/problems", media_type="text/html", opt={"operation": Operation(scope=None, tag="page", answers={200: "text/html"})})
+@get(
+    "/problems",
+    media_type="text/html",
+    opt={"operation": Operation(scope=None, tag="page", answers={200: "text/html"})},
+)
 async def problem_index() -> Response[str]:
     """Every kind of problem."""
     rows = "".join(

@@ -50,7 +50,7 @@ _LITESTARS_OWN = Operation(scope=None, tag="page", answers={})
 def document(handlers: Iterable[tuple[str, str, HTTPRouteHandler]], server: str) -> Json:
     """The document for (path, method, handler) of every described route."""
     described = [(path, method, handler, operation(handler)) for path, method, handler in handlers]
-    kinds = {ProblemDocument}
+    kinds: set[type] = {ProblemDocument}
     for *_, found in described:
         kinds |= {kind for kind in (*found.answers.values(), found.body) if isinstance(kind, type)}
     _, components = msgspec.json.schema_components(sorted(kinds, key=lambda kind: kind.__name__), ref_template=_REF)
@@ -97,7 +97,9 @@ def _described(path: str, method: str, handler: HTTPRouteHandler, found: Operati
     text = inspect.getdoc(handler.fn) or ""
     described: dict[str, object] = {
         # A handler of several routes cannot name them all.
-        "operationId": re.sub(r"\W+", "_", f"{method}{path}".lower()) if found.tag == "not built" else handler.fn.__name__,
+        "operationId": re.sub(r"\W+", "_", f"{method}{path}".lower())
+        if found.tag == "not built"
+        else handler.fn.__name__,
         "summary": text.split("\n", 1)[0].rstrip("."),
         "description": text,
         "tags": [found.tag],
@@ -149,7 +151,9 @@ def _query_parameters(kind: type[Struct]) -> Iterable[Json]:
 
 
 def _responses(found: Operation) -> Iterable[tuple[str, Json]]:
-    request_id: Json = {"X-Request-ID": {"description": "The request's id, as sent or made here", "schema": {"type": "string"}}}
+    request_id: Json = {
+        "X-Request-ID": {"description": "The request's id, as sent or made here", "schema": {"type": "string"}}
+    }
     for status, answer in found.answers.items():
         described: dict[str, object] = {"description": HTTPStatus(status).phrase, "headers": request_id}
         if isinstance(answer, str):
@@ -157,10 +161,15 @@ def _responses(found: Operation) -> Iterable[tuple[str, Json]]:
         elif answer is not None:
             described["content"] = {"application/json": {"schema": _schema(answer)}}
         yield str(status), described
-    for status in sorted({*found.problems, *((401, 403) if found.scope else ()), 500, *((503,) if found.scope else ())}):
+    for status in sorted(
+        {*found.problems, *((401, 403) if found.scope else ()), 500, *((503,) if found.scope else ())}
+    ):
         titles = sorted({kind.title() for kind in KINDS if kind.status == status})
-        yield str(status), {
-            "description": " or ".join(titles),
-            "headers": request_id,
-            "content": {MEDIA_TYPE: {"schema": _schema(ProblemDocument)}},
-        }
+        yield (
+            str(status),
+            {
+                "description": " or ".join(titles),
+                "headers": request_id,
+                "content": {MEDIA_TYPE: {"schema": _schema(ProblemDocument)}},
+            },
+        )

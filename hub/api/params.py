@@ -9,8 +9,8 @@ from urllib.parse import unquote_to_bytes
 from msgspec import Struct, inspect
 
 from hub import cursors
+from hub.api.faults import BLANK, DATE, NUL, REQUIRED, bare, parse_instant
 from hub.api.problems import Forbidden, InvalidParam, ValidationFailed
-from hub.api.strict import BLANK, DATE, NUL, REQUIRED, bare, parse_instant
 from hub.cursors import Cursor
 from hub.model import in_order
 
@@ -229,4 +229,3 @@ def _crossed(members: dict[str, object]) -> Iterator[InvalidParam]:
 
 def _once(faults: list[InvalidParam]) -> list[InvalidParam]:
     return list({fault.name: fault for fault in reversed(faults)}.values())[::-1]
-

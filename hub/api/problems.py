@@ -5,6 +5,7 @@ A kind is a class; its docstring is the title. `code` is the stable thing to bra
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
@@ -53,7 +54,7 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
     status: ClassVar[int]
     code: ClassVar[Code]
     text: ClassVar[str] = ""
-    headers: ClassVar[Mapping[str, str]] = {}
+    headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     def __init__(
         self, detail: str = "", *, details: Mapping[str, str] | None = None, invalid_params: Sequence[InvalidParam] = (),
@@ -103,7 +104,7 @@ class Unauthorized(Problem):
     """
 
     status, code, text = 401, "unauthorized", "Missing Authorization header"
-    headers = {"www-authenticate": "Bearer"}
+    headers = MappingProxyType({"www-authenticate": "Bearer"})
 
 
 class Forbidden(Problem):
@@ -142,7 +143,7 @@ class Conflict(Problem):
     status, code = 409, "conflict"
     text = "a feedback record with this tenant_id, submission_id, and field_id already exists"
     # The official SDK repeats a 409 unless told otherwise.
-    headers = {"x-should-retry": "false"}
+    headers = MappingProxyType({"x-should-retry": "false"})
 
 
 class TenantWriteConflict(Problem):
@@ -152,7 +153,7 @@ class TenantWriteConflict(Problem):
     """
 
     status, code, text = 409, "tenant_write_conflict", "tenant data purge in progress for this tenant; retry later"
-    headers = {"retry-after": "1"}
+    headers = MappingProxyType({"retry-after": "1"})
 
 
 class ContentTooLarge(Problem):
@@ -189,7 +190,7 @@ class RateLimited(Problem):
     """
 
     status, code = 429, "rate_limited"
-    headers = {"retry-after": "1"}
+    headers = MappingProxyType({"retry-after": "1"})
 
 
 class InternalServerError(Problem):

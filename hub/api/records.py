@@ -1,18 +1,16 @@
 """`/v1/feedback-records`: handler, then database function."""
 
-from typing import Annotated
-
 import msgspec
 from litestar import Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from hub import cursors
 from hub.api import params
 from hub.api.openapi import Operation
 from hub.api.problems import Conflict, NotFound
 from hub.api.strict import StrictRequest, record_id
-from hub.cursors import Cursor, Order, Sort
+from hub.cursors import DEFAULT_LIMIT, Limit, Paging
 from hub.db import records
 from hub.model import (
     Count,
@@ -30,9 +28,6 @@ from hub.model import (
 )
 
 MAX_BODY_BYTES = 512 * 1024
-DEFAULT_LIMIT = 100
-
-Limit = Annotated[int, Meta(ge=0, le=1000, description="How many records a page has; 0 means the default")]
 
 _EXAMPLE = {
     "source_type": "survey",
@@ -45,15 +40,6 @@ _EXAMPLE = {
     "collected_at": "2026-11-21T09:30:00Z",
     "metadata": {"plan": "pro"},
 }
-
-
-class Paging(Struct, kw_only=True, frozen=True):
-    """Which page of a list, how long, and in which order; ties are broken by id."""
-
-    limit: Limit = DEFAULT_LIMIT
-    cursor: Cursor | None = None
-    sort: Sort = "collected_at"
-    order: Order = "desc"
 
 
 class Counted(Struct, kw_only=True, frozen=True):
@@ -74,7 +60,11 @@ class Erasure(Struct, kw_only=True, frozen=True):
     request_max_body_size=MAX_BODY_BYTES,
     opt={
         "operation": Operation(
-            scope="write", body=NewRecord, answers={201: Record}, problems=(400, 409, 413, 415), examples={"nps": _EXAMPLE}
+            scope="write",
+            body=NewRecord,
+            answers={201: Record},
+            problems=(400, 409, 413, 415),
+            examples={"nps": _EXAMPLE},
         )
     },
 )
@@ -110,9 +100,7 @@ def _stored(data: NewRecord, created: Created) -> Record:
 
 @get(
     "/v1/feedback-records",
-    opt={
-        "operation": Operation(scope="read", query=(RecordFilter, Paging), answers={200: Page}, problems=(400,))
-    },
+    opt={"operation": Operation(scope="read", query=(RecordFilter, Paging), answers={200: Page}, problems=(400,))},
 )
 async def list_feedback_records(request: StrictRequest) -> Response[bytes]:
     """List a tenant's records, page by page."""
@@ -120,18 +108,15 @@ async def list_feedback_records(request: StrictRequest) -> Response[bytes]:
         request.scope["query_string"], RecordFilter, Paging, tenant_id=request.principal.tenant_id
     )
     request.exchange.tenant_id = selection.tenant_id
-    limit = paging.limit or DEFAULT_LIMIT
-    texts, following = await records.page(request.pool, selection, paging.sort, paging.order, paging.cursor, limit)
+    texts, following = await records.page(request.pool, selection, paging)
     request.exchange.counts = {"records": len(texts)}
     end = "" if following is None else f',"next_cursor":"{cursors.encode(following)}"'
-    return _json(f'{{"data":[{",".join(texts)}],"limit":{limit}{end}}}\n')
+    return _json(f'{{"data":[{",".join(texts)}],"limit":{paging.size}{end}}}\n')
 
 
 @get(
     "/v1/feedback-records/count",
-    opt={
-        "operation": Operation(scope="read", query=(RecordFilter, Counted), answers={200: Count}, problems=(400,))
-    },
+    opt={"operation": Operation(scope="read", query=(RecordFilter, Counted), answers={200: Count}, problems=(400,))},
 )
 async def count_feedback_records(request: StrictRequest) -> Count:
     """Count a tenant's records."""

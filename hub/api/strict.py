@@ -1,58 +1,37 @@
 """Request bytes to a struct, once, and as strictly as the contract says.
 
 msgspec decodes and checks; what it lets pass is looked for here (repeated members, NUL, dates with a blank, sub-microseconds).
-Only a body that failed is walked again, this time for all its faults, with the rules read from the struct itself.
+A body that failed is walked again for all its faults.
 """
 
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
-from typing import NamedTuple, TypeVar, cast
+from typing import TypeVar, cast
 from urllib.parse import unquote
 from uuid import UUID
 
 import msgspec
 from litestar import Request
 from litestar.datastructures import State
-from msgspec import Struct, inspect
+from msgspec import Struct, structs
 
 from hub.api.auth import Principal
 from hub.api.edge import Exchange, exchange
+from hub.api.faults import EARLIEST, LATEST, MAX_DEPTH, MAX_KEY_BYTES, faults, parse_instant
 from hub.api.problems import BadRequest, InvalidParam, UnsupportedMediaType, ValidationFailed
 from hub.db import Pool
-from hub.model import NewRecord, TenantRecord, in_order
+from hub.model import NO_METADATA, NewRecord, TenantRecord
 
 T = TypeVar("T", bound=Struct)
 
-MAX_DEPTH = 128
-MAX_NAME = 64
-# The unique index cannot hold a larger key: an eighth of a page, less its own overhead.
-MAX_KEY_BYTES = 2600
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-LATEST = datetime(2080, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
-
-REQUIRED = "is required"
-BLANK = "tenant_id is required and cannot be empty"
-NUL = "must not contain NULL bytes"
-SURROGATE = "must be valid UTF-8, with no unpaired UTF-16 surrogates or U+FFFD characters"
-UNKNOWN = "is not a recognized request field"
-REPEATED = "appears more than once; each member may appear only once"
-DATE = "must be in RFC3339 (ISO 8601) format"
-DATE_RANGE = "must be between 1970-01-01T00:00:00Z and 2080-12-31T23:59:59.999999Z"
-TOO_DEEP = f"must not be nested deeper than {MAX_DEPTH} levels"
-UNSTORABLE = "must not contain a number outside the storable range"
-KEY_TOO_LONG = f"tenant_id, submission_id and field_id must be at most {MAX_KEY_BYTES} bytes of UTF-8 together"
-
 # What `curl -d` sends by itself is a form; nobody means one.
 _JSON_TYPES = {"", "application/json", "text/plain", "application/x-www-form-urlencoded"}
-_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 # An escape that may be NUL or half of a surrogate pair; a number that may be beyond what jsonb holds.
 _ODD_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _ODD_NUMBER = re.compile(rb"[eE][+-]?\d{3}|\d{400}")
-_SURROGATES = re.compile("[\ud800-\udfff]")
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}:]', re.DOTALL)
 
 
 class StrictRequest(Request[Principal, Principal, State]):
@@ -105,18 +84,17 @@ def decode(body: bytes, kind: type[T]) -> T:
     """The body as `kind`. Raises `BadRequest` when it is no JSON object, else `ValidationFailed` with every fault."""
     if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
         try:
-            value = _decoder(kind).decode(body)
-            return _settled(value, _unambiguous.decode(body.decode()), body)
+            return _settled(_decode(body, kind), _members(_unambiguous, body), body)
         except (_Suspect, ValueError, RecursionError, msgspec.MsgspecError):
             pass
-    faults = list(_faults(body, kind))
-    if faults:
-        raise ValidationFailed(faults)
+    found = list(faults(body, kind))
+    if found:
+        raise ValidationFailed(found)
     # Not wrong, only unusual: a harmless escape, many small arrays, digits beyond the microsecond.
     try:
-        return _settled(_decoder(kind).decode(body), _lenient.decode(body.decode()), b"")
-    except (ValueError, msgspec.MsgspecError) as error:
-        raise BadRequest(f"Invalid JSON: {error}") from None
+        return _settled(_decode(body, kind), _members(_lenient, body), b"")
+    except (_Suspect, ValueError, msgspec.MsgspecError):  # the walk has missed something: still not the server's fault
+        raise BadRequest from None
 
 
 class _Suspect(Exception):  # noqa: N818 - not an error: a reason to look again
@@ -124,8 +102,19 @@ class _Suspect(Exception):  # noqa: N818 - not an error: a reason to look again
 
 
 @cache
-def _decoder(kind: type[T]) -> "msgspec.json.Decoder[T]":
+def _decoder(kind: type[Struct]) -> "msgspec.json.Decoder[Struct]":
     return msgspec.json.Decoder(kind)
+
+
+def _decode(body: bytes, kind: type[T]) -> T:
+    return cast("T", _decoder(kind).decode(body))
+
+
+def _members(decoder: json.JSONDecoder, body: bytes) -> dict[str, object]:
+    members = decoder.decode(body.decode())
+    if not isinstance(members, dict):
+        raise _Suspect
+    return members
 
 
 def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -140,11 +129,20 @@ _unambiguous = json.JSONDecoder(object_pairs_hook=_distinct, parse_int=float)
 _lenient = json.JSONDecoder(parse_int=float)
 
 
-def _settled(value: T, members: object, body: bytes) -> T:
+def _settled(value: T, members: dict[str, object], body: bytes) -> T:
     """What msgspec decoded, after the checks it does not make. Raises `_Suspect` when the body must be walked."""
-    if not isinstance(members, dict) or _ODD_ESCAPE.search(body) or _ODD_NUMBER.search(body):
+    if _ODD_ESCAPE.search(body) or _ODD_NUMBER.search(body) or not isinstance(members.get("metadata"), dict | None):
         raise _Suspect
-    changes: dict[str, object] = {}
+    changes: dict[str, object] = dict(_instants(value, members))
+    if isinstance(value, NewRecord):
+        changes |= _identity(value, members)
+        if members.get("metadata", ...) is None:
+            changes["metadata"] = NO_METADATA
+    return structs.replace(value, **changes) if changes else value
+
+
+def _instants(value: Struct, members: dict[str, object]) -> Iterator[tuple[str, datetime]]:
+    """The moments msgspec rounded where the contract truncates."""
     for name in ("collected_at", "value_date"):
         text = members.get(name)
         if isinstance(text, str):
@@ -152,237 +150,18 @@ def _settled(value: T, members: object, body: bytes) -> T:
             if instant is None or not EARLIEST <= instant <= LATEST:
                 raise _Suspect
             if instant != getattr(value, name):
-                changes[name] = instant
-    if not isinstance(members.get("metadata", {}), dict | None):
+                yield name, instant
+
+
+def _identity(value: NewRecord, members: dict[str, object]) -> dict[str, object]:
+    """The tenant without the blanks around it. Without a tenant at all, only a key bound to one may have sent this."""
+    tenant_id = value.tenant_id.strip()
+    if not tenant_id and "tenant_id" in members:
         raise _Suspect
-    if isinstance(value, NewRecord):
-        if members.get("metadata", {}) is None:
-            changes["metadata"] = msgspec.Raw()
-        tenant_id = value.tenant_id.strip()
-        if (not tenant_id and "tenant_id" in members) or _key_bytes(tenant_id, value.submission_id, value.field_id) > MAX_KEY_BYTES:
-            raise _Suspect
-        if tenant_id != value.tenant_id:
-            changes["tenant_id"] = tenant_id
-    return msgspec.structs.replace(value, **changes) if changes else value
+    if _key_bytes(tenant_id, value.submission_id, value.field_id) > MAX_KEY_BYTES:
+        raise _Suspect
+    return {} if tenant_id == value.tenant_id else {"tenant_id": tenant_id}
 
 
 def _key_bytes(*parts: str) -> int:
     return sum(len(part) if part.isascii() else len(part.encode()) for part in parts)
-
-
-def parse_instant(text: str) -> datetime | None:
-    """RFC 3339 as published: `T` and `Z` upper case, an offset always; digits beyond the microsecond are cut, not rounded."""
-    match = _RFC3339.fullmatch(text)
-    if match is None:
-        return None
-    seconds, fraction, offset = match.groups()
-    try:
-        return datetime.fromisoformat(f"{seconds}{(fraction or '')[:7].ljust(7, '0') if fraction else ''}{offset}")
-    except ValueError:
-        return None
-
-
-# --- only for bodies that failed -----------------------------------------------------------------------------------------
-
-
-class _Object(list[tuple[str, object]]):
-    """The members of an object as they came, repeated ones included."""
-
-
-class _Number(NamedTuple):
-    """A number, and whether Postgres could keep it."""
-
-    value: float
-    storable: bool
-
-
-def _number(text: str) -> _Number:
-    digits = re.match(r"-?0*(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?", text)
-    assert digits is not None  # noqa: S101 - JSON's grammar for numbers is narrower than this pattern
-    whole, fraction, exponent = digits.groups()
-    power = int(exponent) if exponent and len(exponent) < 8 else (10**8 if exponent else 0)  # noqa: PLR2004
-    return _Number(float(text), len(whole) + power <= 131072 and len(fraction) - power <= 16383)  # noqa: PLR2004 - numeric's
-
-
-def _no_constant(text: str) -> object:
-    raise json.JSONDecodeError(f"{text} is not JSON", text, 0)
-
-
-_pairs = json.JSONDecoder(object_pairs_hook=_Object, parse_int=_number, parse_float=_number, parse_constant=_no_constant)
-
-
-def _faults(body: bytes, kind: type[Struct]) -> Iterator[InvalidParam]:
-    """Every fault of a body. Raises `BadRequest` when there is no object to find them in."""
-    if not body.strip(b" \t\r\n"):
-        raise BadRequest("Invalid request body")
-    deep = _too_deep(body)
-    if deep is not None:
-        if deep:
-            yield InvalidParam(deep, TOO_DEEP)
-            return
-        raise BadRequest(f"Invalid JSON: nested deeper than {MAX_DEPTH} levels")
-    # Bytes that are no UTF-8 become lone surrogates, which are looked for anyway, and so the member can be named.
-    text = body.decode(errors="surrogateescape")
-    try:
-        members, end = _pairs.raw_decode(text, len(text) - len(text.lstrip(" \t\r\n")))
-    except json.JSONDecodeError as error:
-        raise BadRequest(_malformed(error, text)) from None
-    if not isinstance(members, _Object):
-        raise BadRequest("Invalid request body: must be a JSON object")
-    if text[end:].strip(" \t\r\n"):
-        offset = len(text[:end].encode(errors="surrogateescape"))
-        raise BadRequest(f"Invalid JSON: unexpected data after the object at byte offset {offset}")
-    yield from _member_faults(members, kind)
-
-
-def _malformed(error: json.JSONDecodeError, text: str) -> str:
-    # An unfinished string is reported at its opening quote, so the position alone does not tell.
-    if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
-        return "Invalid JSON: unexpected end of input"
-    offset = len(text[: error.pos].encode(errors="surrogateescape"))
-    return f"Invalid JSON: {error.msg[0].lower()}{error.msg[1:]} at byte offset {offset}"
-
-
-def _too_deep(body: bytes) -> str | None:
-    """The member that is nested too deep, `""` when no member is to blame, None when nothing is too deep.
-
-    Read from the raw tokens: a recursive parser would be at its own limit here.
-    """
-    depth, last, member = 0, b"", b""
-    for match in _BRACKETS.finditer(body):
-        token = match[0]
-        if token == b":":
-            if depth == 1:
-                member = last
-        elif token in (b"{", b"["):
-            depth += 1
-            if depth > MAX_DEPTH:
-                return member[1:-1].decode(errors="replace")[:MAX_NAME]
-        elif token in (b"}", b"]"):
-            depth -= 1
-        else:
-            last = token
-    return None
-
-
-def _member_faults(members: _Object, kind: type[Struct]) -> Iterator[InvalidParam]:
-    info = inspect.type_info(kind)
-    assert isinstance(info, inspect.StructType)  # noqa: S101 - `kind` is a struct
-    known = {field.encode_name: field for field in info.fields}
-    names = [name for name, _ in members]
-    values = dict(members)
-    for name in _wire_order(kind):
-        field = known[name]
-        if names.count(name) > 1:
-            yield InvalidParam(name, REPEATED)
-        elif name not in values:
-            if field.required:
-                yield InvalidParam(name, REQUIRED)
-        elif isinstance(bare(field.type), inspect.RawType):
-            yield from _metadata_faults(name, values[name])
-        else:
-            reason = _reason(field.type, values[name], required=field.required or name == "tenant_id")
-            if reason is None and name == "tenant_id" and isinstance(values[name], str) and not str(values[name]).strip():
-                reason = BLANK
-            if reason is not None:
-                yield InvalidParam(name, reason)
-    for name in dict.fromkeys(names):
-        if name not in known:
-            yield InvalidParam(_printable(name)[:MAX_NAME], UNKNOWN)
-    keys = [values.get(name) for name in ("tenant_id", "submission_id", "field_id")]
-    if issubclass(kind, NewRecord) and sum(len(k.strip().encode(errors="replace")) for k in keys if isinstance(k, str)) > MAX_KEY_BYTES:
-        for name in ("tenant_id", "submission_id", "field_id"):
-            yield InvalidParam(name, KEY_TOO_LONG)
-
-
-def _wire_order(kind: type[Struct]) -> list[str]:
-    # A subclass that makes a field required moves it to the front; people know the members in the order they were first given.
-    names: list[str] = []
-    for base in reversed(kind.__mro__):
-        names += [n for n in base.__dict__.get("__annotations__", {}) if n not in names]
-    return [n for n in names if n in kind.__struct_fields__]
-
-
-def bare(kind: inspect.Type) -> inspect.Type:
-    """The type itself, without its description and without "or null"."""
-    if isinstance(kind, inspect.Metadata):
-        return bare(kind.type)
-    if isinstance(kind, inspect.UnionType):
-        return bare(next(option for option in kind.types if not isinstance(option, inspect.NoneType)))
-    return kind
-
-
-def _reason(kind: inspect.Type, value: object, *, required: bool) -> str | None:  # noqa: C901, PLR0911, PLR0912 - one line a rule
-    """What is wrong with a value, in the contract's words."""
-    if isinstance(kind, inspect.UnionType) and value is None:
-        return None
-    match bare(kind):
-        case inspect.LiteralType(values=values):
-            allowed = ", ".join(in_order(values))
-            if value is None or isinstance(value, str):
-                text = _printable(value or "")
-                return None if value in values else f"has invalid value {json.dumps(text, ensure_ascii=False)}; must be one of: {allowed}"
-            return "must be string"
-        case inspect.StrType(min_length=low, max_length=high):
-            if value is None or (value == "" and low):
-                return REQUIRED if required else None
-            if not isinstance(value, str):
-                return "must be string"
-            if "\0" in value:
-                return NUL
-            if _SURROGATES.search(value):
-                return SURROGATE
-            return f"must be at most {high}" if high is not None and len(value) > high else None
-        case inspect.FloatType(ge=least, le=most):
-            if not isinstance(value, _Number) or value.value in (float("inf"), float("-inf")):
-                return "must be float64"
-            if least is not None and value.value < least:
-                return f"must be at least {least:.0e}"
-            return f"must be at most {most:.0e}" if most is not None and value.value > most else None
-        case inspect.BoolType():
-            return None if isinstance(value, bool) else "must be bool"
-        case inspect.DateTimeType():
-            instant = parse_instant(value) if isinstance(value, str) else None
-            if instant is None:
-                return DATE
-            return None if EARLIEST <= instant <= LATEST else DATE_RANGE
-    raise NotImplementedError(kind)
-
-
-def _metadata_faults(name: str, value: object) -> Iterator[InvalidParam]:
-    if value is not None and not isinstance(value, _Object):
-        yield InvalidParam(name, "must be object")
-        return
-    yield from _tree_faults(name, value)
-
-
-def _tree_faults(path: str, value: object) -> Iterator[InvalidParam]:
-    """The faults inside metadata, each under its dotted path."""
-    if isinstance(value, _Number):
-        if not value.storable:
-            yield InvalidParam(path, UNSTORABLE)
-    elif isinstance(value, str):
-        yield from _text_faults(path, value)
-    elif isinstance(value, _Object):
-        names = [key for key, _ in value]
-        for key in dict.fromkeys(k for k in names if names.count(k) > 1) if len(set(names)) != len(names) else ():
-            yield InvalidParam(f"{path}.{_printable(key)}", REPEATED)
-        for key, member in value:
-            inner = f"{path}.{_printable(key)}"
-            yield from _text_faults(inner, key)
-            yield from _tree_faults(inner, member)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _tree_faults(f"{path}[{index}]", item)
-
-
-def _text_faults(path: str, text: str) -> Iterator[InvalidParam]:
-    if "\0" in text:
-        yield InvalidParam(path, NUL)
-    elif _SURROGATES.search(text):
-        yield InvalidParam(path, SURROGATE)
-
-
-def _printable(text: str) -> str:
-    """The text without what cannot be encoded, so that the problem can be sent at all."""
-    return _SURROGATES.sub("�", text)

@@ -7,7 +7,7 @@ import msgspec
 import uuid6
 
 from hub import cursors
-from hub.cursors import Cursor, Order, Sort
+from hub.cursors import Cursor, Order, Paging, Sort
 from hub.db import Connection, Pool, query, retry_deadlocks
 from hub.model import Created, Duplicate, NewRecord, Outcome, RecordFilter, RecordPatch
 
@@ -84,7 +84,9 @@ async def get(pool: Pool, record_id: UUID, tenant_id: str | None) -> str | None:
 async def patch(pool: Pool, record_id: UUID, changes: RecordPatch, tenant_id: str | None) -> str | None:
     """The record as JSON text after the changes, or None when there is none. Equal values write nothing."""
     async with pool.acquire() as connection:
-        text: str | None = await connection.fetchval(_PATCH, record_id, msgspec.json.encode(changes).decode(), tenant_id)
+        text: str | None = await connection.fetchval(
+            _PATCH, record_id, msgspec.json.encode(changes).decode(), tenant_id
+        )
         if text is None:
             text = await connection.fetchval(_GET, record_id, tenant_id)
     return text
@@ -104,18 +106,18 @@ async def erase_user(pool: Pool, user_id: str, tenant_id: str | None) -> int:
     return int(status.rpartition(" ")[2])
 
 
-async def page(
-    pool: Pool, selection: RecordFilter, sort: Sort, order: Order, cursor: Cursor | None, limit: int
-) -> tuple[list[str], Cursor | None]:
+async def page(pool: Pool, selection: RecordFilter, paging: Paging) -> tuple[list[str], Cursor | None]:
     """The records of one page as JSON texts, and where the next page begins, if there is one."""
-    after = (cursor.t, cursor.i) if cursor is not None else (None, None)
+    after = (paging.cursor.t, paging.cursor.i) if paging.cursor is not None else (None, None)
+    statement = _PAGES[paging.sort, paging.order]
     async with pool.acquire() as connection:
-        rows = await connection.fetch(_PAGES[sort, order], *arguments(selection), *after, limit + 1)
+        # One more than asked for tells whether there is a next page.
+        rows = await connection.fetch(statement, *arguments(selection), *after, paging.size + 1)
     texts: list[str] = [row[0] for row in rows]
-    if len(texts) <= limit:
+    if len(texts) <= paging.size:
         return texts, None
-    last = _position.decode(texts[limit - 1])
-    return texts[:limit], Cursor(t=getattr(last, sort), i=last.id, s=sort, o=order)
+    last = _position.decode(texts[paging.size - 1])
+    return texts[: paging.size], Cursor(t=getattr(last, paging.sort), i=last.id, s=paging.sort, o=paging.order)
 
 
 async def count(pool: Pool, selection: RecordFilter) -> int:
