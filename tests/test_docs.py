@@ -142,6 +142,7 @@ def shell(block: Block, served: Served, folder: Path) -> str:
     exports.touch()
     # The page has the default port and folder; this hub must not meet another one's.
     text = block.text.replace("http://127.0.0.1:8080", served.url).replace(".data/", f"{served.data_dir}/")
+    text = text.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
     done = subprocess.run(
         ["bash", "-euc", f"set -o pipefail; . {exports}\n{text}\nexport -p > {exports}"],
         env={
