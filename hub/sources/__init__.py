@@ -1,0 +1,387 @@
+"""Survey tools. Each module beside this file is one: it reads its vendor's payloads and flattens them into drafts of records.
+
+Everything here is pure: no clock, no network, no tenant. A payload is a snapshot of one submission, so the same payload with
+the same form gives the same drafts for ever, and storing them twice changes nothing.
+"""
+
+import hashlib
+import json
+import math
+import pkgutil
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any, Literal, Protocol, TypeVar, cast
+
+import msgspec
+from msgspec import Raw, Struct, inspect
+
+from hub.model import Draft, NewRecord
+
+T = TypeVar("T")
+F = TypeVar("F", bound="Form")
+
+Reason = Literal[
+    "empty", "personal_data", "needs_definition", "not_feedback", "unsupported_type", "out_of_range", "unparseable",
+    "too_long", "erased", "retention",
+]  # fmt: skip
+Display = Literal["number", "smiley", "star"]
+Status = Literal["started", "partial", "completed", "dismissed"]
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(2080, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+LARGEST_NUMBER = 1e15
+MAX_KEY_BYTES = 2600
+MAX_DEPTH = 128
+MAX_ID = 255
+
+# Columns that identify something: when too long they keep a prefix and gain a hash, so that they stay different.
+_IDS = ("field_id", "field_group_id", "source_id", "value_id", "user_id")
+
+
+def _longest(kind: inspect.Type) -> int | None:
+    if isinstance(kind, inspect.Metadata):
+        return _longest(kind.type)
+    if isinstance(kind, inspect.UnionType):
+        return next((limit for limit in map(_longest, kind.types) if limit), None)
+    return kind.max_length if isinstance(kind, inspect.StrType) else None
+
+
+_COLUMNS = cast("inspect.StructType", inspect.type_info(Draft)).fields
+_LIMITS = {column.name: limit for column in _COLUMNS if (limit := _longest(column.type))}
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_ODD_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_REPLACEMENT = "\ufffd"
+
+
+class NotOfSourceError(Exception):
+    """The payload is not one of this survey tool; the message says what was expected."""
+
+
+class UnreadableError(Exception):
+    """The payload, or one submission in it, cannot be read; the message says why."""
+
+
+class Skipped(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An answer that became no record, and why."""
+
+    submission_id: str = ""
+    field_id: str
+    reason: Reason
+    detail: str = ""
+
+
+class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What whoever sends a payload wants made of it. Kept with the submission: flattening it again must give the same."""
+
+    attributes: tuple[str, ...] = ()
+    """Names of hidden fields and contact attributes to copy to `metadata.attributes`. Nothing is copied unasked."""
+
+
+class Given(Struct, frozen=True, kw_only=True):
+    """Ids that come with the request, for payloads that do not carry them."""
+
+    submission_id: str | None = None
+    form_id: str | None = None
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """One submission as it was at one moment."""
+
+    submission_id: str
+    form_id: str | None
+    user_id: str | None
+    status: Status
+    started_at: datetime | None
+    completed_at: datetime | None
+    duration_seconds: float | None
+    order: str
+    """Sorts the snapshots of one submission; compared as text."""
+    payload: Raw
+
+
+class Form(Struct, frozen=True, kw_only=True):
+    """The part of a form definition that every source has."""
+
+    form_id: str | None
+    name: str | None
+    fields: int
+
+
+class About(Struct, frozen=True, kw_only=True):
+    """What a source understands, in words for people."""
+
+    title: str
+    source_type: str
+    responses: list[str]
+    forms: list[str]
+    question_types: list[str]
+
+
+class Source(Protocol[F]):
+    """What a module in this folder provides."""
+
+    ABOUT: About
+
+    def unpack(self, body: Raw) -> list[Raw]:
+        """The submissions in a request body: an object, a list, an envelope. Raises `NotOfSourceError`."""
+
+    def snapshot(self, item: Raw, given: Given) -> Snapshot:
+        """One submission. Raises `UnreadableError`."""
+
+    def merge(self, stored: Raw, new: Raw) -> Raw:
+        """The new payload, and what only another channel of the vendor had said in the stored one."""
+
+    def form(self, definition: Raw) -> F:
+        """Raises `NotOfSourceError`."""
+
+    def flatten(self, payload: Raw, form: F | None, options: Options) -> Iterator[Draft | Skipped]:
+        """One draft for each answered field, a skip for each answer that cannot be one."""
+
+
+class Scale(Struct, frozen=True):
+    """The lowest and the highest score that could be given."""
+
+    min: int
+    max: int
+
+
+class Metadata(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a record carries beside its columns. Sources with more to say extend it."""
+
+    question_type: str | None = None
+    scale: Scale | None = None
+    display: Display | None = None
+    total_items: int | None = None
+    finished: bool | None = None
+    ending_id: str | None = None
+    country: str | None = None
+    device: str | None = None
+    url: str | None = None
+    tags: list[str] = []
+    attributes: dict[str, Raw] = {}
+    coerced: bool = False
+    definition_missing: bool = False
+
+    def raw(self) -> Raw:
+        return Raw(msgspec.json.encode(self))
+
+
+def flatten(
+    source: Source[F], snapshot: Snapshot, form: F | None, options: Options, tenant_id: str
+) -> tuple[list[NewRecord], list[Skipped]]:
+    """The records of a submission, their field ids unique whatever the payload holds, and what was skipped."""
+    records: dict[str, NewRecord] = {}
+    skipped: list[Skipped] = []
+    for draft in source.flatten(snapshot.payload, form, options):
+        result = draft if isinstance(draft, Skipped) else accept(draft, tenant_id, snapshot.submission_id)
+        copies = 1
+        while isinstance(draft, Draft) and isinstance(result, NewRecord) and result.field_id in records:
+            copies += 1
+            another = msgspec.structs.replace(draft, field_id=f"{draft.field_id}__{copies}")
+            result = accept(another, tenant_id, snapshot.submission_id)
+        if isinstance(result, Skipped):
+            skipped.append(msgspec.structs.replace(result, submission_id=snapshot.submission_id))
+        else:
+            records[result.field_id] = result
+    return list(records.values()), skipped
+
+
+def accept(draft: Draft, tenant_id: str, submission_id: str) -> NewRecord | Skipped:
+    """The draft as a record. What breaks a limit is repaired and noted; what cannot be repaired is skipped."""
+    draft = _repair(draft)
+
+    def skip(reason: Reason, detail: str) -> Skipped:
+        return Skipped(submission_id=submission_id, field_id=draft.field_id, reason=reason, detail=detail)
+
+    for name, instant in (("collected_at", draft.collected_at), ("value_date", draft.value_date)):
+        if instant is not None and not EARLIEST <= instant <= LATEST:
+            return skip("out_of_range", f"{name} is not between 1970 and 2080")
+    if draft.value_number is not None and not abs(draft.value_number) <= LARGEST_NUMBER:
+        return skip("out_of_range", "the number is beyond 1e15")
+    if not draft.field_id:
+        return skip("unparseable", "the field has no id")
+    if sum(len(key.encode()) for key in (tenant_id, submission_id, draft.field_id)) > MAX_KEY_BYTES:
+        return skip("too_long", f"tenant_id, submission_id and field_id are over {MAX_KEY_BYTES} bytes together")
+    keyed = msgspec.structs.replace(draft, tenant_id=tenant_id, submission_id=submission_id)
+    try:
+        return msgspec.convert(keyed, NewRecord, from_attributes=True)
+    except msgspec.ValidationError as error:
+        return skip("too_long", str(error))
+
+
+def _repair(draft: Draft) -> Draft:
+    changes: dict[str, str | None] = {}
+    noted: list[str] = []
+    for name, limit in _LIMITS.items():
+        value: str | None = getattr(draft, name)
+        if not value:
+            continue
+        text = storable(value)
+        if name in _IDS:
+            text = fitting_id(text)
+        elif name == "language":
+            text = _fitting_language(text, limit)
+        else:
+            text = text[:limit]
+        if text != value:
+            changes[name] = text or None
+        # A payload is kept with U+FFFD already in place, and must be noted when it is flattened again, too.
+        if text != value or _REPLACEMENT in text:
+            noted.append(name)
+    if not noted:
+        return draft
+    members = gently(draft.metadata, dict[str, Raw]) or {}
+    metadata = Raw(msgspec.json.encode(members | {"repaired": Raw(msgspec.json.encode(noted))}))
+    return msgspec.structs.replace(draft, **changes, metadata=metadata)
+
+
+def fitting_id(text: str) -> str:
+    """An id within our limit. One that is longer keeps a prefix, and a hash keeps it different from the others."""
+    text = storable(text)
+    return text if len(text) <= MAX_ID else f"{text[: MAX_ID - 17]}~{digest(text)}"
+
+
+def _fitting_language(text: str, limit: int) -> str:
+    while len(text) > limit:
+        text, separator, _ = text.rpartition("-")
+        if not separator:
+            return ""
+    return text
+
+
+def storable(text: str) -> str:
+    """The text with NUL and lone surrogates, which Postgres refuses, replaced by U+FFFD."""
+    return _UNSTORABLE.sub(_REPLACEMENT, text)
+
+
+def digest(text: str) -> str:
+    """A short name for a text that has no id of its own."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def canonical(value: object) -> str:
+    """The same text for every spelling of the same JSON."""
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
+def identity(members: Mapping[str, Raw]) -> str:
+    """The id of a submission that has none, from what identifies it."""
+    text = canonical({name: msgspec.json.decode(value) for name, value in members.items()})
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def gently(raw: Raw, kind: type[T]) -> T | None:
+    """A member of a payload if it is what we expect, else nothing: one strange member must not cost the others."""
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.MsgspecError:
+        return None
+
+
+def text_of(raw: Raw) -> str | None:
+    """The text of a member that holds one and is not blank."""
+    text = gently(raw, str)
+    return text if text and text.strip() else None
+
+
+def instant_of(raw: Raw) -> datetime | None:
+    """The instant of a member, UTC where it names no zone."""
+    try:
+        instant = datetime.fromisoformat(text_of(raw) or "")
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def blank(value: object) -> bool:
+    """Whether an answer is there and says nothing: no text, or a list or map of none."""
+    if isinstance(value, (list, dict)):
+        parts = value.values() if isinstance(value, dict) else value
+        return all(part is None or (isinstance(part, str) and not part.strip()) for part in parts)
+    return isinstance(value, str) and not value.strip()
+
+
+def as_text(value: object) -> str | None:
+    """An answer in words; nothing for a list or a map."""
+    if isinstance(value, str):
+        return value
+    return msgspec.json.encode(value).decode() if isinstance(value, (bool, int, float)) else None
+
+
+def as_number(value: object) -> float | None:
+    """An answer as a number, when it is one or spells one."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        return float(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def legible(body: bytes) -> Raw:
+    """A vendor's JSON in a form that msgspec reads and Postgres keeps, whatever its escapes. Raises `UnreadableError`."""
+    try:
+        document = _decode(body)
+        _check_depth(document)
+        return Raw(msgspec.json.encode(document))
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
+        kind = "nested too deeply" if isinstance(error, RecursionError) else "not valid JSON"
+        raise UnreadableError(f"The payload is {kind}") from None
+
+
+def _decode(body: bytes) -> object:
+    if not _ODD_ESCAPE.search(body):
+        try:
+            return msgspec.json.decode(body)
+        except msgspec.ValidationError:
+            pass  # a number beyond what it holds
+    document = json.loads(body.decode(), parse_float=_float, parse_int=_int, parse_constant=_refuse)
+    _check_depth(document)
+    return _storable(document)
+
+
+def _float(digits: str) -> float | str:
+    number = float(digits)
+    return number if math.isfinite(number) else digits
+
+
+def _int(digits: str) -> int | str:
+    return int(digits) if math.isfinite(float(digits)) else digits
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(constant)
+
+
+def _storable(value: object) -> object:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    if isinstance(value, dict):
+        return {storable(name): _storable(item) for name, item in value.items()}
+    return value
+
+
+def _check_depth(document: object) -> None:
+    level = [document]
+    for _ in range(MAX_DEPTH + 1):
+        nested = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, (dict, list)))
+        level = [item for items in nested for item in items]
+        if not level:
+            return
+    raise RecursionError
+
+
+def _discover() -> "Iterable[tuple[str, Source[Any]]]":
+    for module in pkgutil.iter_modules(__path__):
+        yield module.name, cast("Source[Any]", import_module(f"{__name__}.{module.name}"))
+
+
+# Below everything that the modules it imports need from here.
+SOURCES: Mapping[str, Source[Any]] = dict(_discover())

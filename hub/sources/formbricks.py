@@ -1,0 +1,754 @@
+"""Formbricks: responses of its management APIs (v1, v2) and webhooks, old and new, and survey definitions.
+
+Field ids are those of Formbricks' own importer: `el`, `el__choiceId`, `el__rowId`, `el__other`.
+"""
+
+import html
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Generator, Iterator, Mapping
+from datetime import UTC, datetime, time
+from typing import get_args
+
+import msgspec
+from msgspec import Raw, Struct
+
+from hub.model import Draft, FieldType
+from hub.sources import (
+    About,
+    Display,
+    Form,
+    Given,
+    Metadata,
+    NotOfSourceError,
+    Options,
+    Reason,
+    Scale,
+    Skipped,
+    Snapshot,
+    UnreadableError,
+    as_number,
+    as_text,
+    blank,
+    canonical,
+    digest,
+    fitting_id,
+    gently,
+    identity,
+    instant_of,
+    text_of,
+)
+
+SOURCE_TYPE = "formbricks_survey"
+ABSENT = Raw()
+NULL = Raw(b"null")
+
+EVENTS = ("responseCreated", "responseUpdated", "responseFinished")
+OTHER = "other"
+# What older versions store for a question that was seen and not answered.
+DISMISSED = ("dismissed", "skipped")
+# Without the definition nobody can tell these from words that somebody typed.
+CODES = ("clicked", "dismissed", "accepted", "booked", "skipped")
+# Stored among the answers of surveys that verify addresses.
+VERIFIED_EMAIL = "verifiedEmail"
+# Formbricks itself clamps the milliseconds of a question to a day.
+LONGEST = 86_400_000
+# Formbricks draws at most 10; what is far beyond is no scale.
+WIDEST = 100
+
+# A tag cannot contain the beginning of another, which keeps a text full of `<` cheap.
+_BREAK = re.compile(r"</?(?:p|div|br|li|ul|ol|h[1-6])\b[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+_RECALL = re.compile(r"#recall:[^#/]*/fallback:([^#]*)#")
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_DATE = re.compile(r"(\d{1,4})[-/. ](\d{1,2})[-/. ](\d{1,4})", re.ASCII)
+
+
+class Payload(Struct, frozen=True, rename="camel"):
+    """A response in any shape. Each member is read by itself, so that a strange one does not cost the others."""
+
+    id: Raw = ABSENT
+    created_at: Raw = ABSENT
+    updated_at: Raw = ABSENT
+    survey_id: Raw = ABSENT
+    finished: Raw = ABSENT
+    ending_id: Raw = ABSENT
+    data: Raw = ABSENT
+    ttc: Raw = ABSENT
+    meta: Raw = ABSENT
+    tags: Raw = ABSENT
+    language: Raw = ABSENT
+    single_use_id: Raw = ABSENT
+    contact: Raw = ABSENT
+    contact_attributes: Raw = ABSENT
+    person: Raw = ABSENT
+    person_attributes: Raw = ABSENT
+    user_id: Raw = ABSENT
+    survey: Raw = ABSENT
+
+
+class Envelope(Struct, frozen=True, rename="camel"):
+    """What surrounds responses, or is one."""
+
+    webhook_id: Raw = ABSENT
+    event: Raw = ABSENT
+    data: Raw = ABSENT
+    survey_id: Raw = ABSENT
+    created_at: Raw = ABSENT
+    finished: Raw = ABSENT
+
+
+class Definition(Struct, frozen=True, rename="camel"):
+    """A survey as its API shows it: blocks (since 2025), or questions, or both with the same elements twice."""
+
+    id: Raw = ABSENT
+    name: Raw = ABSENT
+    blocks: Raw = ABSENT
+    questions: Raw = ABSENT
+    languages: Raw = ABSENT
+    default_language: Raw = ABSENT
+    hidden_fields: Raw = ABSENT
+    data: Raw = ABSENT
+
+
+class ElementDefinition(Struct, frozen=True, rename="camel"):
+    id: Raw = ABSENT
+    type: Raw = ABSENT
+    headline: Raw = ABSENT
+    choices: Raw = ABSENT
+    rows: Raw = ABSENT
+    columns: Raw = ABSENT
+    scale: Raw = ABSENT
+    range: Raw = ABSENT
+    input_type: Raw = ABSENT
+    format: Raw = ABSENT
+
+
+class Choice(Struct, frozen=True):
+    """An option, a row, a column. Old matrix rows have no id."""
+
+    id: str | None
+    label: str
+
+    @property
+    def part(self) -> str:
+        return self.id or digest(self.label)
+
+
+class Choices(Struct, frozen=True):
+    """Options by what an answer may call them: an id, or the label of any language, as it stands or as it looks."""
+
+    all: tuple[Choice, ...] = ()
+    by_id: Mapping[str, Choice] = {}
+    by_label: Mapping[str, Mapping[str, Choice]] = {}
+    by_look: Mapping[str, Mapping[str, Choice]] = {}
+
+    def find(self, text: str, language: str | None) -> Choice | None:
+        """An answer holds the label its renderer showed, which may be of another language than the response ended in."""
+        if text in self.by_id:
+            return self.by_id[text]
+        codes = sorted(self.by_label, key=lambda code: (_distance(code, language), code))
+        for labels, key in ((self.by_label, text), (self.by_look, _look(text))):
+            for code in codes:
+                if key in labels[code]:
+                    return labels[code][key]
+        return None
+
+
+class Element(Struct, frozen=True, kw_only=True):
+    """A question."""
+
+    id: str
+    type: str | None = None
+    label: str
+    choices: Choices = Choices()
+    rows: Choices = Choices()
+    columns: Choices = Choices()
+    scale: Scale | None = None
+    display: Display | None = None
+    input_type: str | None = None
+    date_format: str | None = None
+
+
+class Survey(Form, frozen=True, kw_only=True):
+    """A survey definition."""
+
+    elements: tuple[Element, ...]
+    hidden: frozenset[str]
+
+
+class Question(Struct, frozen=True):
+    """An element in one response, with what all its records share."""
+
+    element: Element
+    shared: Draft
+    metadata: Metadata
+
+    def record(  # noqa: PLR0913 - the columns of a record
+        self, field_type: FieldType, *, part: str | None = None, label: str | None = None, total_items: int | None = None,
+        coerced: bool = False, text: str | None = None, value_id: str | None = None, number: float | None = None,
+        boolean: bool | None = None, date: datetime | None = None,
+    ) -> Draft:  # fmt: skip
+        element = self.element
+        return msgspec.structs.replace(
+            self.shared,
+            field_id=self.field_id(part),
+            field_type=field_type,
+            field_label=label or element.label,
+            field_group_id=element.id if part else None,
+            field_group_label=element.label if part else None,
+            value_text=text,
+            value_id=value_id,
+            value_number=number,
+            value_boolean=boolean,
+            value_date=date,
+            metadata=msgspec.structs.replace(
+                self.metadata,
+                question_type=element.type,
+                scale=element.scale,
+                display=element.display,
+                total_items=total_items,
+                coerced=coerced,
+            ).raw(),
+        )
+
+    def skip(self, reason: Reason, detail: str = "", *, part: str | None = None) -> Skipped:
+        return Skipped(field_id=fitting_id(self.field_id(part)), reason=reason, detail=detail)
+
+    def field_id(self, part: str | None) -> str:
+        return f"{self.element.id}__{part}" if part else self.element.id
+
+
+Answers = Iterator[Draft | Skipped]
+
+
+def unpack(body: Raw) -> list[Raw]:
+    """Responses from a list, a `data` envelope, a webhook delivery, or a response as it is; none from a test ping."""
+    many = gently(body, list[Raw])
+    if many is not None:
+        return many
+    envelope = gently(body, Envelope)
+    if envelope is None:
+        raise NotOfSourceError("Expected a Formbricks response, a list of them, or a webhook delivery")
+    if envelope.survey_id != ABSENT:
+        return [body]
+    event = text_of(envelope.event)
+    if event == "testEndpoint" or (event and event not in EVENTS and envelope.webhook_id != ABSENT):
+        return []
+    many = gently(envelope.data, list[Raw])
+    if many is not None:
+        return many
+    inner = gently(envelope.data, Envelope)
+    if inner is not None and (inner.survey_id != ABSENT or inner.data != ABSENT):
+        return [_without_empty_tags(envelope.data) if event else envelope.data]
+    if inner is not None and (envelope.created_at != ABSENT or envelope.finished != ABSENT):
+        return [body]
+    raise NotOfSourceError("Expected a Formbricks response with surveyId, alone, in data, or in a list")
+
+
+def _without_empty_tags(response: Raw) -> Raw:
+    """Tags are added later, by people: an empty list in a webhook delivery does not mean that there are none."""
+    members = gently(response, dict[str, Raw]) or {}
+    if gently(members.get("tags", ABSENT), list[Raw]) == []:
+        del members["tags"]
+    return Raw(msgspec.json.encode(members))
+
+
+def snapshot(item: Raw, given: Given) -> Snapshot:
+    """One response, or the body of a request that creates one, which has no id."""
+    response = gently(item, Payload)
+    if response is None:
+        raise UnreadableError("Expected an object")
+    form_id = text_of(response.survey_id) or given.form_id
+    if form_id is None:
+        raise UnreadableError("surveyId is required")
+    answers = gently(response.data, dict[str, Raw])
+    if answers is None and response.data not in (ABSENT, NULL):
+        raise UnreadableError("data must be an object")
+    if gently(response.id, str) is None and response.id not in (ABSENT, NULL):
+        raise UnreadableError("id must be a string")
+    if text_of(response.survey_id) is None:
+        members = gently(item, dict[str, Raw]) or {}
+        item = Raw(msgspec.json.encode(members | {"surveyId": Raw(msgspec.json.encode(form_id))}))
+    finished = gently(response.finished, bool) or False
+    return Snapshot(
+        submission_id=fitting_id(text_of(response.id) or given.submission_id or _identity(response, form_id)),
+        form_id=fitting_id(form_id),
+        user_id=_user_id(response),
+        status="completed" if finished else "partial" if answers else "started",
+        started_at=instant_of(response.created_at),
+        completed_at=instant_of(response.updated_at) if finished else None,
+        duration_seconds=_duration(response.ttc),
+        order=_order(response),
+        payload=item,
+    )
+
+
+def _identity(response: Payload, form_id: str) -> str:
+    members = {
+        "surveyId": Raw(msgspec.json.encode(form_id)),
+        "createdAt": response.created_at,
+        "data": response.data,
+        "singleUseId": response.single_use_id,
+    }
+    return identity({name: value for name, value in members.items() if value not in (ABSENT, NULL)})
+
+
+def _order(response: Payload) -> str:
+    moment = instant_of(response.updated_at) or instant_of(response.created_at)
+    finished = gently(response.finished, bool) or False
+    return f"{moment.isoformat(timespec='microseconds') if moment else ''} {finished:d}"
+
+
+def _user_id(response: Payload) -> str | None:
+    """The id the survey's owner gave the person; the ids of Formbricks' own contacts mean nothing outside it."""
+    holders = (response.contact, response.person, response.contact_attributes, response.person_attributes)
+    found = (text_of((gently(holder, dict[str, Raw]) or {}).get("userId", ABSENT)) for holder in holders)
+    user_id = next((user_id for user_id in found if user_id), None) or text_of(response.user_id)
+    return fitting_id(user_id) if user_id else None
+
+
+def _duration(ttc: Raw) -> float | None:
+    """Seconds over all questions. Formbricks' own `_total` counts itself when a response is finished twice."""
+    times = gently(ttc, dict[str, Raw]) or {}
+    parts = (gently(value, float) or 0 for name, value in times.items() if name != "_total")
+    seconds = math.fsum(part for part in parts if 0 < part < LONGEST) / 1000
+    return round(seconds, 3) if seconds else None
+
+
+def merge(stored: Raw, new: Raw) -> Raw:
+    """v1 has contact and tags, v2 neither, a webhook the survey's title: what the new payload does not mention stays."""
+    before, now = (msgspec.json.decode(payload, type=dict[str, Raw]) for payload in (stored, new))
+    kept = {name: value for name, value in before.items() if name not in now and name != "data"}
+    merged = kept | now
+    metas = [gently(payload.get("meta", ABSENT), dict[str, Raw]) or {} for payload in (before, now)]
+    if any(metas):
+        merged["meta"] = Raw(msgspec.json.encode(metas[0] | metas[1]))
+    if _order(msgspec.json.decode(stored, type=Payload)) == _order(msgspec.json.decode(new, type=Payload)):
+        earlier, later = (instant_of(payload.get("createdAt", ABSENT)) for payload in (before, now))
+        if earlier and later and earlier < later:
+            merged["createdAt"] = before["createdAt"]
+    return Raw(msgspec.json.encode(merged))
+
+
+def form(definition: Raw) -> Survey:
+    """A survey of the v1 API, of the v3 API, or of a version that knew only questions."""
+    survey = gently(definition, Definition)
+    if survey is not None and survey.data != ABSENT:
+        survey = gently(survey.data, Definition)
+    if survey is None or (survey.blocks == ABSENT and survey.questions == ABSENT):
+        raise NotOfSourceError("Expected a Formbricks survey with blocks or questions")
+    blocks = [gently(block, dict[str, Raw]) or {} for block in gently(survey.blocks, list[Raw]) or []]
+    parts = [part for block in blocks for part in gently(block.get("elements", ABSENT), list[Raw]) or []]
+    default = text_of(survey.default_language) or _default_language(survey.languages)
+    found = [_element(part, default) for part in parts or gently(survey.questions, list[Raw]) or []]
+    elements = {element.id: element for element in reversed(found) if element is not None}
+    hidden = gently((gently(survey.hidden_fields, dict[str, Raw]) or {}).get("fieldIds", ABSENT), list[Raw]) or []
+    return Survey(
+        form_id=text_of(survey.id),
+        name=text_of(survey.name),
+        fields=len(elements),
+        elements=tuple(reversed(elements.values())),
+        hidden=frozenset(name for name in map(text_of, hidden) if name),
+    )
+
+
+def _default_language(languages: Raw) -> str | None:
+    for language in gently(languages, list[Raw]) or []:
+        members = gently(language, dict[str, Raw]) or {}
+        if gently(members.get("default", ABSENT), bool):
+            inner = gently(members.get("language", ABSENT), dict[str, Raw]) or members
+            return text_of(inner.get("code", ABSENT))
+    return None
+
+
+def _element(raw: Raw, default: str | None) -> Element | None:
+    element = gently(raw, ElementDefinition)
+    field_id, kind = (text_of(element.id), text_of(element.type)) if element else (None, None)
+    if element is None or field_id is None or kind is None:
+        return None
+    drawn = text_of(element.scale)
+    return Element(
+        id=field_id,
+        type=kind,
+        label=_plain(_default_label(_translations(element.headline), default)) or field_id,
+        choices=_choices(element.choices, default),
+        rows=_choices(element.rows, default),
+        columns=_choices(element.columns, default),
+        scale=_scale(kind, gently(element.range, int) or 0),
+        display=next((display for display in get_args(Display) if display == drawn), None),
+        input_type=text_of(element.input_type),
+        date_format=text_of(element.format),
+    )
+
+
+def _scale(kind: str, highest: int) -> Scale | None:
+    if kind == "nps":
+        return Scale(0, 10)
+    return Scale(1, highest) if 1 < highest <= WIDEST else None
+
+
+def _choices(raw: Raw, default: str | None) -> Choices:
+    every: list[Choice] = []
+    by_label: dict[str, dict[str, Choice]] = {}
+    by_look: dict[str, dict[str, Choice]] = {}
+    for item in gently(raw, list[Raw]) or []:
+        members = gently(item, dict[str, Raw]) or {}
+        # Rows and columns were bare labels until 2025; `id` is also the code of a language.
+        has_id = "label" in members or ("id" in members and "default" not in members)
+        labels = _translations(members.get("label", ABSENT) if has_id else item)
+        choice = Choice(
+            id=text_of(members.get("id", ABSENT)) if has_id else None, label=_plain(_default_label(labels, default))
+        )
+        every.append(choice)
+        for code, label in {"default": _default_label(labels, default), **labels}.items():
+            by_label.setdefault(code, {}).setdefault(label, choice)
+            by_look.setdefault(code, {}).setdefault(_look(label), choice)
+    by_id = {choice.id: choice for choice in reversed(every) if choice.id}
+    return Choices(tuple(every), by_id, by_label, by_look)
+
+
+def _translations(raw: Raw) -> dict[str, str]:
+    """The labels by language. A blank translation shows the default one, as in the renderer."""
+    if plain := text_of(raw):
+        return {"default": plain}
+    labels = {code: text_of(label) for code, label in (gently(raw, dict[str, Raw]) or {}).items()}
+    return {code: label for code, label in sorted(labels.items()) if label}
+
+
+def _default_label(labels: Mapping[str, str], default: str | None) -> str:
+    """The v1 API keeps the default language under `default`, the v3 API under its own code."""
+    return labels.get("default") or labels.get(default or "") or next(iter(labels.values()), "")
+
+
+def _distance(code: str, language: str | None) -> int:
+    """How far a language is from that of the response. `de` and `de-DE` are near: codes were completed in 2026."""
+    code, wanted = code.casefold(), (language or "default").casefold()
+    if code == wanted:
+        return 0
+    if code.partition("-")[0] == wanted.partition("-")[0]:
+        return 1
+    return 2 if code == "default" else 3
+
+
+def _plain(label: str) -> str:
+    """A label as people see it: no markup, and for a recalled answer its fallback."""
+    text = html.unescape(_TAG.sub("", _BREAK.sub(" ", label)))
+    return " ".join(_RECALL.sub(lambda token: token[1].replace("nbsp", " "), text).split())
+
+
+def _look(label: str) -> str:
+    return unicodedata.normalize("NFC", _plain(label)).casefold()
+
+
+def flatten(payload: Raw, form: Survey | None, options: Options) -> Answers:
+    """Questions in the order of the survey, then what the survey does not know, by the shape of its value."""
+    response = msgspec.json.decode(payload, type=Payload)
+    answers = gently(response.data, dict[str, Raw]) or {}
+    elements = {element.id: element for element in form.elements} if form else {}
+    segments = {VERIFIED_EMAIL, *options.attributes, *(form.hidden if form else ())}
+    shared, metadata = _shared(response, form), _metadata(response, options, answers.keys() - elements.keys())
+    for field_id, element in elements.items():
+        if field_id in answers:
+            yield from _read(Question(element, shared, metadata), msgspec.json.decode(answers[field_id]))
+    if VERIFIED_EMAIL in answers and VERIFIED_EMAIL not in elements:
+        yield Skipped(field_id=VERIFIED_EMAIL, reason="personal_data")
+    unknown = msgspec.structs.replace(metadata, definition_missing=True)
+    # Postgres does not keep the order of members, and flattening again must give the same.
+    for field_id in sorted(answers.keys() - elements.keys() - segments):
+        element = Element(id=field_id, label=field_id)
+        yield from _by_shape(Question(element, shared, unknown), msgspec.json.decode(answers[field_id]))
+
+
+def _shared(response: Payload, form: Survey | None) -> Draft:
+    title = (gently(response.survey, dict[str, Raw]) or {}).get("title", ABSENT)
+    language = text_of(response.language)
+    return Draft(
+        collected_at=instant_of(response.created_at) or instant_of(response.updated_at),
+        source_type=SOURCE_TYPE,
+        source_id=text_of(response.survey_id),
+        source_name=form.name if form and form.name else text_of(title),
+        field_id="",
+        field_type="text",
+        language=None if language == "default" else language,
+        user_id=_user_id(response),
+    )
+
+
+def _metadata(response: Payload, options: Options, segments: set[str]) -> Metadata:
+    meta = gently(response.meta, dict[str, Raw]) or {}
+    agent = gently(meta.get("userAgent", ABSENT), dict[str, Raw]) or {}
+    tags = [gently(tag, dict[str, Raw]) or {} for tag in gently(response.tags, list[Raw]) or []]
+    # The query of the address carries hidden fields and tokens.
+    url, _, _ = (text_of(meta.get("url", ABSENT)) or "").partition("?")
+    return Metadata(
+        finished=gently(response.finished, bool) or False,
+        ending_id=_brief(text_of(response.ending_id)),
+        country=_brief(text_of(meta.get("country", ABSENT))),
+        device=_brief(text_of(agent.get("device", ABSENT))),
+        url=_brief(url.partition("#")[0]),
+        tags=sorted({name for tag in tags if (name := _brief(text_of(tag.get("name", ABSENT))))})[:100],
+        attributes=_attributes(response, options, segments),
+    )
+
+
+def _brief(text: str | None) -> str | None:
+    """Every record of a response carries these, so none may be huge."""
+    return text[:1000] if text else None
+
+
+def _attributes(response: Payload, options: Options, segments: set[str]) -> dict[str, Raw]:
+    """The hidden fields and contact attributes that were asked for by name."""
+    data = gently(response.data, dict[str, Raw]) or {}
+    known: dict[str, Raw] = {}
+    for holder in (response.person_attributes, response.contact_attributes):
+        known |= gently(holder, dict[str, Raw]) or {}
+    known |= {name: data[name] for name in segments}
+    asked = {name: gently(known.get(name, ABSENT), object) for name in sorted(set(options.attributes))}
+    return {
+        name: Raw(msgspec.json.encode(_brief(value) if isinstance(value, str) else value))
+        for name, value in asked.items()
+        if isinstance(value, (str, int, float)) and value != ""
+    }
+
+
+def _read(question: Question, value: object) -> Answers:
+    if value is None:
+        return
+    kind = question.element.type or ""
+    if blank(value):
+        ticked = kind == "multipleChoiceMulti" and value != [] and OTHER in question.element.choices.by_id
+        yield question.skip("empty", part=OTHER if ticked else None)
+    elif kind not in READERS:
+        yield question.skip("unsupported_type", f"questions of type {kind[:50]} are not known")
+    elif kind not in SPOKEN and (value in DISMISSED or value == ["skipped"]):
+        yield question.skip("empty")
+    else:
+        yield from READERS[kind](question, value)
+
+
+def _open_text(question: Question, value: object) -> Answers:
+    asks_for = question.element.input_type
+    if asks_for in ("email", "phone", "url"):
+        yield question.skip("personal_data")
+        return
+    lines = [as_text(item) for item in (value if isinstance(value, list) else [value]) if item is not None]
+    if None in lines:
+        yield question.skip("unparseable", "not a text")
+        return
+    text = "\n".join(line for line in lines if line)
+    number = as_number(text) if asks_for == "number" else None
+    if number is not None:
+        yield question.record("number", number=number)
+    else:
+        yield question.record("text", text=text, coerced=not isinstance(value, str))
+
+
+def _score(question: Question, value: object) -> Answers:
+    number, scale = as_number(value), question.element.scale
+    if number is None:
+        yield question.skip("unparseable", "not a number")
+    elif scale and not scale.min <= number <= scale.max:
+        yield question.skip("out_of_range", f"not between {scale.min} and {scale.max}")
+    else:
+        kind: FieldType = question.element.type  # type: ignore[assignment] # READERS sends only the four scores here
+        yield question.record(kind, number=number, coerced=isinstance(value, str))
+
+
+def _one_choice(question: Question, value: object) -> Answers:
+    choices = question.element.choices
+    only = value[0] if isinstance(value, list) and len(value) == 1 else value
+    text = as_text(only)
+    if text is None:
+        yield question.skip("unparseable", "not one option")
+        return
+    choice = choices.find(text, question.shared.language)
+    coerced = value is not text
+    if choice is None:
+        other = OTHER if OTHER in choices.by_id else None
+        yield question.record("categorical", text=text, value_id=other, coerced=coerced)
+    elif choice.id == OTHER:
+        yield question.skip("empty", "other was ticked without a text", part=OTHER)
+    else:
+        yield question.record("categorical", text=choice.label or text, value_id=choice.id, coerced=coerced)
+
+
+def _many_choices(question: Question, value: object) -> Answers:
+    """One record per option. `other` is the text that matches none; older versions put a marker before it."""
+    choices, coerced = question.element.choices, not isinstance(value, list)
+    other = OTHER if OTHER in choices.by_id else None
+    picked: dict[str, Choice] = {}
+    written: dict[str, None] = {}
+    ticked = False
+    for text in (yield from _texts(question, value)):
+        choice = choices.find(text, question.shared.language)
+        if not text.strip() or (choice and choice.id == OTHER):
+            ticked = True
+        elif choice:
+            picked[choice.part] = choice
+        else:
+            written[text] = None
+    for part, choice in picked.items():
+        yield question.record("categorical", part=part, text=choice.label, value_id=choice.id, coerced=coerced)
+    for index, text in enumerate(written):
+        part = f"{OTHER}_{digest(text)}" if index else OTHER
+        yield question.record("categorical", part=part, text=text, value_id=other, coerced=coerced)
+    if ticked and not written:
+        yield question.skip("empty", "other was ticked without a text", part=other)
+
+
+def _texts(question: Question, value: object) -> Generator[Skipped, None, list[str]]:
+    """The entries of a list. A single value stands for a list of one, as API clients may send it."""
+    if isinstance(value, dict):
+        yield question.skip("unparseable", "not a list")
+        return []
+    texts: list[str] = []
+    for item in value if isinstance(value, list) else [value]:
+        text = "" if item is None else as_text(item)
+        if text is None:
+            yield question.skip("unparseable", "an entry is not a text", part=digest(canonical(item)))
+        else:
+            texts.append(text)
+    return texts
+
+
+def _pictures(question: Question, value: object) -> Answers:
+    """Pictures have no label: their ids stand for them in both columns."""
+    for choice_id in dict.fromkeys((yield from _texts(question, value))):
+        if choice_id.strip():
+            coerced = not isinstance(value, list)
+            yield question.record("categorical", part=choice_id, text=choice_id, value_id=choice_id, coerced=coerced)
+
+
+def _matrix(question: Question, value: object) -> Answers:
+    """One record per answered row."""
+    if not isinstance(value, dict):
+        yield question.skip("unparseable", "not rows and columns")
+        return
+    rows, columns, language = question.element.rows, question.element.columns, question.shared.language
+    for row_label, cell in sorted(value.items()):
+        row = rows.find(row_label, language) or Choice(None, row_label)
+        text = as_text(cell)
+        if cell is None:
+            continue
+        if blank(cell):
+            yield question.skip("empty", part=row.part)
+        elif text is None:
+            yield question.skip("unparseable", "not one column", part=row.part)
+        else:
+            column = columns.find(text, language) or Choice(None, text)
+            yield question.record(
+                "categorical", part=row.part, label=row.label or row_label, text=column.label or text, value_id=column.id,
+                coerced=not isinstance(cell, str),
+            )  # fmt: skip
+
+
+def _ranking(question: Question, value: object) -> Answers:
+    """One record per ranked item: 1 is the best. A gap keeps its rank."""
+    ranked: set[str] = set()
+    texts = yield from _texts(question, value)
+    for rank, text in enumerate(texts, 1):
+        item = question.element.choices.find(text, question.shared.language) or Choice(None, text)
+        if text.strip() and item.part not in ranked:
+            ranked.add(item.part)
+            yield question.record(
+                "number", part=item.part, label=item.label or text, number=rank, total_items=len(texts),
+                coerced=not isinstance(value, list),
+            )  # fmt: skip
+
+
+def _date(question: Question, value: object) -> Answers:
+    """A calendar date, which no time zone may shift."""
+    try:
+        date = _calendar_date(value.strip() if isinstance(value, str) else "", question.element.date_format or "")
+    except ValueError:
+        yield question.skip("unparseable", "not a date in the format of the question")
+    else:
+        yield question.record("date", date=date)
+
+
+def _calendar_date(text: str, date_format: str) -> datetime:
+    """The interface stores `2026-10-01`; clients of the API write what the question shows. Raises `ValueError`."""
+    if _ISO_DATE.match(text):
+        return datetime.combine(datetime.fromisoformat(text).date(), time(), UTC)
+    parts = _DATE.fullmatch(text)
+    if parts is None or sorted(date_format.split("-")) != ["M", "d", "y"]:
+        raise ValueError(text)
+    named = dict(zip(date_format.split("-"), parts.groups(), strict=True))
+    if len(named["y"]) != len("2026"):
+        raise ValueError(text)
+    return datetime(int(named["y"]), int(named["M"]), int(named["d"]), tzinfo=UTC)
+
+
+def _flag(question: Question, value: object) -> Answers:
+    if value is True or value in ("clicked", "booked"):
+        yield question.record("boolean", boolean=True, coerced=value is True)
+    else:
+        yield question.skip("unparseable", "neither clicked nor booked")
+
+
+def _personal_data(question: Question, value: object) -> Answers:  # noqa: ARG001 - a reader like the others
+    yield question.skip("personal_data")
+
+
+def _not_feedback(question: Question, value: object) -> Answers:  # noqa: ARG001 - a reader like the others
+    yield question.skip("not_feedback")
+
+
+def _by_shape(question: Question, value: object) -> Answers:
+    """An answer whose question is not known."""
+    if value is None:
+        return
+    number = as_number(value) if not isinstance(value, str) else None
+    if blank(value):
+        yield question.skip("empty")
+    elif value in CODES:
+        yield question.skip("needs_definition")
+    elif isinstance(value, str):
+        yield question.record("text", text=value)
+    elif isinstance(value, bool):
+        yield question.record("boolean", boolean=value)
+    elif number is not None:
+        yield question.record("number", number=number)
+    elif isinstance(value, dict):
+        yield from _matrix(question, value)
+    else:
+        for text in dict.fromkeys((yield from _texts(question, value))):
+            if text.strip():
+                yield question.record("categorical", part=digest(text), text=text)
+
+
+READERS: Mapping[str, Callable[[Question, object], Answers]] = {
+    "openText": _open_text,
+    "multipleChoiceSingle": _one_choice,
+    "multipleChoiceMulti": _many_choices,
+    "nps": _score,
+    "rating": _score,
+    "csat": _score,
+    "ces": _score,
+    "cta": _flag,
+    "consent": _not_feedback,
+    "cal": _flag,
+    "date": _date,
+    "pictureSelection": _pictures,
+    "fileUpload": _personal_data,
+    "matrix": _matrix,
+    "ranking": _ranking,
+    "address": _personal_data,
+    "contactInfo": _personal_data,
+}
+# Answers in words, in which "skipped" may be one.
+SPOKEN = ("openText", "multipleChoiceSingle", "multipleChoiceMulti", "matrix", "ranking")
+
+ABOUT = About(
+    title="Formbricks",
+    source_type=SOURCE_TYPE,
+    responses=[
+        "a response, or a list of them, as the management APIs v1 and v2 answer",
+        "a webhook delivery (responseCreated, responseUpdated, responseFinished, testEndpoint)",
+        "the body of a request that creates a response",
+    ],
+    forms=["a survey as the management API v1 answers, with blocks or questions", "a survey as the API v3 answers"],
+    question_types=list(READERS),
+)
