@@ -20,7 +20,7 @@ from litestar.types import HTTPReceiveMessage, HTTPScope, Message, Receive, Scop
 from hub.api import openapi, problems
 from hub.api.auth import Keyring, Principal
 from hub.api.auth import Scope as RequiredScope
-from hub.api.problems import BadRequest, MethodNotAllowed, NotFound
+from hub.api.problems import BadRequest, MethodNotAllowed, NotFound, Unauthorized
 from hub.settings import Settings
 
 log = structlog.get_logger()
@@ -141,10 +141,13 @@ class Edge:
     ) -> None:
         raw = scope.get("raw_path") or quote(scope["path"]).encode()
         path = raw.split(b"?", 1)[0].decode("latin-1")
-        clean = posixpath.normpath("/" + path.lstrip("/")) + ("/" if path.endswith("/") and path.strip("/") else "")
-        if clean != path and path.startswith("/"):
-            await reply.send(*_redirect(clean, scope["query_string"]))
-            return
+        if "//" in path or "/." in path:
+            clean = posixpath.normpath("/" + path.lstrip("/")) + ("/" if path.endswith("/") and path.strip("/") else "")
+            if clean != path:
+                await reply.send(*_redirect(clean, scope["query_string"]))
+                return
+        if "%" in path:  # before anything is decided by it: `/%761/…` is `/v1/…`
+            path = "/".join(_recoded(segment) for segment in path.split("/"))
         principal: Principal | None = None
         if path == "/v1" or path.startswith("/v1/"):
             keyring: Keyring = self.litestar.state.keyring
@@ -152,8 +155,6 @@ class Edge:
             principal = await keyring.principal(None if authorization is None else authorization.decode("latin-1"))
             this.key_id, this.tenant_id = principal.key_id, principal.tenant_id
             scope["auth"] = principal
-        if "%" in path:
-            path = "/".join(_recoded(segment) for segment in path.split("/"))
         found = self._routes.find(path)
         if found is None:
             raise NotFound(headers=_NOSNIFF)
@@ -161,7 +162,9 @@ class Edge:
         if scope["method"] not in found.scopes:
             raise MethodNotAllowed(headers={"allow": ", ".join(sorted(found.scopes)), **_NOSNIFF})
         required = found.scopes[scope["method"]]
-        if required is not None and principal is not None:
+        if required is not None:
+            if principal is None:
+                raise Unauthorized
             principal.require(required)
         # A scope of its own: the server looks into the first one to know that HEAD has no body.
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
