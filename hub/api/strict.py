@@ -131,7 +131,12 @@ _lenient = json.JSONDecoder(parse_int=float)
 
 def _settled(value: T, members: dict[str, object], body: bytes) -> T:
     """What msgspec decoded, after the checks it does not make. Raises `_Suspect` when the body must be walked."""
-    if _ODD_ESCAPE.search(body) or _ODD_NUMBER.search(body) or not isinstance(members.get("metadata"), dict | None):
+    if b"\\u" in body and _ODD_ESCAPE.search(body):
+        raise _Suspect
+    metadata = members.get("metadata")
+    if metadata is not None and not isinstance(metadata, dict):
+        raise _Suspect
+    if metadata and body and _ODD_NUMBER.search(getattr(value, "metadata", b"")):
         raise _Suspect
     changes: dict[str, object] = dict(_instants(value, members))
     if isinstance(value, NewRecord):
