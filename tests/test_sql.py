@@ -15,7 +15,7 @@ from hub.db import SQL, Connection, open_pool, query
 from hub.db.records import arguments
 from hub.model import NewRecord, Record, RecordFilter, RecordPatch
 from hub.settings import Settings
-from tests.conftest import Databases
+from tests.databases import Databases
 
 FILES = {path.relative_to(SQL / "queries").with_suffix("").as_posix(): path for path in SQL.glob("queries/**/*.sql")}
 # A name that begins with _ is a fragment that others include.
