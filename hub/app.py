@@ -6,14 +6,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Request, Response, Router
 from litestar.static_files import create_static_files_router
 
 from hub import db, settings
-from hub.api import logs, meta, problems, records
+from hub.api import logs, meta, problems, records, sources
 from hub.api.auth import Keyring
 from hub.api.edge import Edge, exchange
 from hub.api.strict import StrictRequest
+from hub.db.writer import Writer
 from hub.settings import Settings
 
 ASSETS = Path(__file__).resolve().parent / "assets"
@@ -25,16 +26,19 @@ def create_app(settings: Settings) -> Edge:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         app.state.pool = await db.open_pool(settings)
+        app.state.writer = Writer(app.state.pool)
         app.state.keyring = Keyring(app.state.pool, settings.api_key)
         try:
             yield
         finally:
+            await app.state.writer.close()
             await app.state.pool.close()
 
     litestar = Litestar(
         route_handlers=[
             *records.ROUTES,
             *meta.ROUTES,
+            Router("/", route_handlers=sources.ROUTES, request_max_body_size=settings.source_payload_max_bytes),
             create_static_files_router("/assets", [ASSETS]),
         ],
         request_class=StrictRequest,

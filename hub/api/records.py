@@ -77,7 +77,7 @@ async def create_feedback_record(request: StrictRequest, data: JSONBody[NewRecor
         data = msgspec.structs.replace(data, tenant_id=request.principal.tenant_id)
     request.principal.owns(data.tenant_id)
     request.exchange.tenant_id = data.tenant_id
-    (outcome,) = await records.insert(request.pool, [data])
+    outcome = await request.writer.insert(data)
     if isinstance(outcome, Duplicate):
         raise Conflict(details={"id": str(outcome.id)})
     return _stored(data, outcome)

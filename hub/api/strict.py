@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
+from itertools import islice
 from typing import TypeVar, cast
 from urllib.parse import unquote
 from uuid import UUID
@@ -21,8 +22,9 @@ from msgspec import Struct, structs
 from hub.api.auth import Principal
 from hub.api.edge import Exchange, exchange
 from hub.api.faults import EARLIEST, LATEST, MAX_DEPTH, MAX_KEY_BYTES, faults, parse_instant
-from hub.api.problems import BadRequest, InvalidParam, UnsupportedMediaType, ValidationFailed
+from hub.api.problems import MAX_INVALID_PARAMS, BadRequest, InvalidParam, UnsupportedMediaType, ValidationFailed
 from hub.db import Pool
+from hub.db.writer import Writer
 from hub.model import NO_METADATA, NewRecord, TenantRecord
 
 T = TypeVar("T", bound=Struct)
@@ -51,6 +53,11 @@ class StrictRequest(Request[Principal, Principal, State]):
     def pool(self) -> Pool:
         """The connections of this process."""
         return cast("Pool", self.app.state.pool)
+
+    @property
+    def writer(self) -> Writer:
+        """Where single records are stored."""
+        return cast("Writer", self.app.state.writer)
 
     async def json(self) -> object:
         """The body as the struct. Raises `BadRequest`, `ValidationFailed`, `UnsupportedMediaType`."""
@@ -87,7 +94,7 @@ def decode(body: bytes, kind: type[T]) -> T:
             return _settled(_decode(body, kind), _members(_unambiguous, body), body)
         except (_Suspect, ValueError, RecursionError, msgspec.MsgspecError):
             pass
-    found = list(faults(body, kind))
+    found = list(islice(faults(body, kind), MAX_INVALID_PARAMS))
     if found:
         raise ValidationFailed(found)
     # Not wrong, only unusual: a harmless escape, many small arrays, digits beyond the microsecond.
