@@ -41,5 +41,7 @@ def main(listener: int, supervisor: int, shutdown_timeout_seconds: float) -> Non
 
 def _end_with(supervisor: socket.socket) -> None:
     """A killed supervisor closes its end. Workers that stayed would keep the port from the next start."""
-    supervisor.recv(1)
-    os._exit(1)
+    try:
+        supervisor.recv(1)
+    finally:  # a reset, when the supervisor had not yet heard that this worker serves
+        os._exit(1)
