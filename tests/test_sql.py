@@ -122,6 +122,12 @@ select
     case when n % 4 < 3 then 'big' else 'small-' || n % 20 end, 's' || n / 10
 from generate_series(0, $2 - 1) as n
 """
+SUBMISSIONS_SEED = """
+insert into submissions (tenant_id, submission_id, source, form_id, user_id, status, snapshot_order, payload, received_at)
+select case when n % 4 < 3 then 'big' else 'small-' || n % 20 end, 's' || n, 'formbricks', 'survey-' || n % 40,
+    'u' || n % 2000, 'completed', '', '{}', $1
+from generate_series(0, $2 - 1) as n
+"""
 MIDDLE = START + timedelta(minutes=ROWS // 2)
 
 
@@ -139,7 +145,8 @@ async def seeded(databases: Databases) -> AsyncIterator[Connection]:
     pool = await open_pool(Settings(database_url=dsn))
     async with pool.acquire() as connection:
         await connection.execute(SEED, START, ROWS)
-        await connection.execute("vacuum analyze feedback_records")
+        await connection.execute(SUBMISSIONS_SEED, START, ROWS // 2)
+        await connection.execute("vacuum analyze")
         yield connection
     await pool.close()
     await databases.give_back(dsn)
@@ -188,6 +195,7 @@ USER, SUBMISSION, PRIMARY = (
     "feedback_records_submission_field_key",
     "feedback_records_pkey",
 )
+KEPT_USER, KEPT_PRIMARY, KEPT_FORM = "submissions_user_idx", "submissions_pkey", "submissions_form_idx"
 
 
 @pytest.mark.not_on_citus("plans are made by each node for its shards")
@@ -224,6 +232,16 @@ USER, SUBMISSION, PRIMARY = (
         pytest.param("records/delete", (ID, None), PRIMARY, 1, id="delete"),
         pytest.param("records/erase_user", ("u7", None), USER, 40, id="erase a user everywhere"),
         pytest.param("records/erase_user", ("u7", BIG), USER, 40, id="erase a user in one tenant"),
+        pytest.param("submissions/erase_user", ("u6", None), KEPT_USER, 20, id="erase a user's payloads everywhere"),
+        pytest.param("submissions/erase_user", ("u6", BIG), KEPT_USER, 20, id="erase a user's payloads in one tenant"),
+        pytest.param("submissions/lock", (BIG, "s6"), KEPT_PRIMARY, 1, id="a submission"),
+        pytest.param(
+            "submissions/page_of_form",
+            (BIG, "formbricks", "survey-6", "s4", 100),
+            KEPT_FORM,
+            200,
+            id="submissions of a form",
+        ),
     ],
 )
 async def test_a_hot_statement_uses_its_index(
