@@ -25,6 +25,8 @@ create table submissions (
     -- The order of snapshots, each source in its own way: compared as text, so it is written to sort.
     snapshot_order text not null,
     payload jsonb,
+    -- What whoever sent it wanted made of it, so that flattening it again gives the same.
+    options jsonb not null default '{}',
     received_at timestamptz not null,
     constraint submissions_pkey primary key (tenant_id, submission_id),
     constraint submissions_status_check check (status in ('started', 'partial', 'completed', 'dismissed'))

@@ -1,0 +1,403 @@
+"""`/v1/sources`: payloads and form definitions of survey tools."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+from urllib.parse import unquote
+
+import msgspec
+from litestar import Response, get, post, put
+from litestar.params import FromPath
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from hub import sources
+from hub.api import params
+from hub.api.openapi import Operation
+from hub.api.problems import BadRequest, InvalidParam, NotFound, Unprocessable, ValidationFailed
+from hub.api.strict import StrictRequest, check_media_type
+from hub.db import forms, submissions
+from hub.db.submissions import Changes, Flattened, Foreign, Stale, Stored, Submission
+from hub.model import Key, Name, TenantId, Timestamp, shown
+from hub.sources import (
+    MAX_KEY_BYTES,
+    SOURCES,
+    Form,
+    Given,
+    NotOfSourceError,
+    Options,
+    Skipped,
+    Snapshot,
+    Source,
+    UnreadableError,
+    fitting_id,
+    legible,
+)
+
+MAX_ATTRIBUTES = 50
+
+FormOf = Callable[[Raw | None], Form | None]
+
+
+class Understood(Struct, frozen=True, kw_only=True):
+    """A source: what it takes, and what it makes of it."""
+
+    source: str
+    title: str
+    source_type: str
+    """The `source_type` of its records."""
+    responses: list[str]
+    forms: list[str]
+    question_types: list[str]
+
+
+class Sources(Struct, frozen=True):
+    """Every source of this hub."""
+
+    data: list[Understood]
+
+
+class StoredForm(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A form of which the hub has the definition, or submissions that wait for one."""
+
+    tenant_id: str
+    source: str
+    form_id: str
+    name: str | None = None
+    fields: int
+    defined: bool
+    updated_at: Timestamp
+
+
+class Forms(Struct, frozen=True):
+    """The forms of a tenant at one source."""
+
+    data: list[StoredForm]
+
+
+class FormTaken(Struct, frozen=True, kw_only=True):
+    """A definition was stored, and the submissions of its form were flattened again."""
+
+    tenant_id: str
+    source: str
+    form_id: str
+    fields: int
+    reflattened: int
+
+
+class Unread(Struct, frozen=True, kw_only=True):
+    """A submission in the payload that could not be read."""
+
+    index: int
+    problem: str
+
+
+class Ingested(Struct, frozen=True, kw_only=True):
+    """What a payload did. `stale` counts submissions, `created` to `deleted` count records."""
+
+    submissions: int
+    created: int
+    updated: int
+    unchanged: int
+    deleted: int
+    stale: int
+    skipped: list[Skipped]
+    errors: list[Unread] | UnsetType = UNSET
+
+
+class AnyJson(Struct, frozen=True):
+    """Whatever the survey tool sends: an object or a list."""
+
+
+class OfTenant(Struct, frozen=True, kw_only=True):
+    tenant_id: TenantId
+
+
+class Ingestion(Struct, frozen=True, kw_only=True):
+    """Whose payload it is, and what it does not say itself."""
+
+    tenant_id: TenantId
+    form_id: Annotated[Key, Meta(description="For payloads that do not name their form")] | None = None
+    submission_id: Annotated[Key, Meta(description="For a payload that is one submission without an id")] | None = None
+    attributes: (
+        Annotated[
+            Name, Meta(description="Names of hidden fields and attributes to copy to metadata.attributes, with commas")
+        ]
+        | None
+    ) = None
+
+
+class Taken(Flattened, frozen=True, kw_only=True):
+    """What a submission becomes, and what was left out."""
+
+    skipped: list[Skipped]
+
+
+class Tally:
+    """Adds up what the submissions of a payload did."""
+
+    def __init__(self) -> None:
+        self.submissions = self.stale = 0
+        self.changes = Changes(created=0, updated=0, unchanged=0, deleted=0)
+        self.skipped: list[Skipped] = []
+        self.errors: list[Unread] = []
+
+    def add(self, index: int, result: tuple[Taken, Changes] | Stale | Foreign) -> None:
+        if isinstance(result, Foreign):
+            self.errors.append(Unread(index=index, problem=f"A submission of {result.source} has this id"))
+            return
+        self.submissions += 1
+        if isinstance(result, Stale):
+            self.stale += 1
+            return
+        taken, changes = result
+        self.skipped += taken.skipped
+        names = Changes.__struct_fields__
+        self.changes = Changes(**{name: getattr(self.changes, name) + getattr(changes, name) for name in names})
+
+
+@get("/v1/sources", opt={"operation": Operation(scope="read", tag="sources", answers={200: Sources})})
+async def list_sources() -> Sources:
+    """List the survey tools whose payloads the hub understands."""
+    return Sources(
+        [
+            Understood(
+                source=name,
+                title=source.ABOUT.title,
+                source_type=source.ABOUT.source_type,
+                responses=source.ABOUT.responses,
+                forms=source.ABOUT.forms,
+                question_types=source.ABOUT.question_types,
+            )
+            for name, source in SOURCES.items()
+        ]
+    )
+
+
+@get(
+    "/v1/sources/{source:str}/forms",
+    opt={
+        "operation": Operation(
+            scope="read", tag="sources", query=(OfTenant,), answers={200: Forms}, problems=(400, 404)
+        )
+    },
+)
+async def list_forms(request: StrictRequest, source: FromPath[str]) -> Forms:
+    """List a tenant's forms at a source."""
+    name, _ = _source(source)
+    tenant_id = _tenant(request)
+    rows = await forms.listed(request.pool, tenant_id, name)
+    return Forms(
+        [
+            StoredForm(
+                tenant_id=tenant_id,
+                source=name,
+                form_id=row.form_id,
+                name=row.name,
+                fields=row.fields,
+                defined=row.defined,
+                updated_at=shown(row.updated_at),
+            )
+            for row in rows
+        ]
+    )
+
+
+@put(
+    "/v1/sources/{source:str}/forms/{form_id:str}",
+    opt={
+        "operation": Operation(
+            scope="write", tag="sources", query=(OfTenant,), answers={200: FormTaken}, problems=(400, 404, 413, 415),
+            body=AnyJson, body_description="The definition as the survey tool's API answers it",
+        )
+    },
+)  # fmt: skip
+async def put_form(request: StrictRequest, source: FromPath[str], form_id: FromPath[str]) -> FormTaken:
+    """Store a form definition.
+
+    The submissions of the form that are kept are flattened again with it: labels, types, scales and option ids follow.
+    """
+    name, module = _source(source)
+    tenant_id = _tenant(request)
+    definition = await _payload(request)
+    form_id = fitting_id(unquote(form_id))
+    try:
+        form = module.form(definition)
+    except NotOfSourceError as error:
+        raise BadRequest(str(error)) from None
+    if form.form_id is not None and fitting_id(form.form_id) != form_id:
+        raise ValidationFailed([InvalidParam("form_id", "must be the id in the definition")])
+    if not _fit(tenant_id, form_id):
+        raise ValidationFailed([InvalidParam("form_id", f"must be at most {MAX_KEY_BYTES} bytes with tenant_id")])
+    await forms.put(request.pool, tenant_id, name, form_id, name=form.name, definition=definition, fields=form.fields)
+    again = _again(module, tenant_id, name, _parser(module))
+    count = await submissions.flatten_again(request.pool, tenant_id, name, form_id, again)
+    request.exchange.counts = {"reflattened": count}
+    return FormTaken(tenant_id=tenant_id, source=name, form_id=form_id, fields=form.fields, reflattened=count)
+
+
+@post(
+    "/v1/sources/{source:str}/responses",
+    status_code=200,
+    opt={
+        "operation": Operation(
+            scope="write", tag="sources", query=(Ingestion,), answers={200: Ingested, 207: Ingested},
+            problems=(400, 404, 413, 415, 422), body=AnyJson,
+            body_description="One payload of any shape the source understands",
+        )
+    },
+)  # fmt: skip
+async def take_responses(request: StrictRequest, source: FromPath[str]) -> Response[Ingested]:
+    """Store the answers of a survey tool's payload as records.
+
+    A payload is a snapshot of its submissions: sent again it changes nothing, an answer that is gone is deleted, an older
+    snapshot is stale. A payload that is one submission without an id takes `submission_id`, else the `Idempotency-Key`
+    header, else a hash of its content. 207 when some of its submissions could not be read.
+    """
+    name, module = _source(source)
+    wanted = params.read(request.scope["query_string"], Ingestion, tenant_id=request.principal.tenant_id)
+    request.exchange.tenant_id = wanted.tenant_id
+    options = Options(attributes=_names(wanted.attributes))
+    payload = await _payload(request)
+    try:
+        items = module.unpack(payload)
+    except NotOfSourceError as error:
+        raise BadRequest(str(error)) from None
+    own_id = wanted.submission_id or request.headers.get("idempotency-key", "").strip() or None
+    # One id cannot stand for several submissions.
+    given = Given(form_id=wanted.form_id, submission_id=own_id if len(items) == 1 else None)
+    form_of = _parser(module)
+    tally = Tally()
+    for index, item in enumerate(items):
+        try:
+            snapshot = module.snapshot(item, given)
+        except UnreadableError as error:
+            tally.errors.append(Unread(index=index, problem=str(error)))
+            continue
+        if not _fit(wanted.tenant_id, snapshot.form_id or "", snapshot.submission_id):
+            tally.errors.append(Unread(index=index, problem="Its ids are too long together"))
+            continue
+        arrived = _submission(snapshot, wanted.tenant_id, name, options)
+        tally.add(index, await submissions.take(request.pool, arrived, _arrival(module, snapshot, arrived, form_of)))
+    return _answer(request, tally)
+
+
+def _source(segment: str) -> tuple[str, Source[Any]]:
+    name = unquote(segment)
+    if name not in SOURCES:
+        raise NotFound(f"there is no source of this name; there are {', '.join(SOURCES)}")
+    return name, SOURCES[name]
+
+
+def _tenant(request: StrictRequest) -> str:
+    wanted = params.read(request.scope["query_string"], OfTenant, tenant_id=request.principal.tenant_id)
+    request.exchange.tenant_id = wanted.tenant_id
+    return wanted.tenant_id
+
+
+async def _payload(request: StrictRequest) -> Raw:
+    check_media_type(request.headers.get("content-type", ""))
+    try:
+        return legible(await request.body())
+    except UnreadableError as error:
+        raise BadRequest(str(error)) from None
+
+
+def _names(attributes: str | None) -> tuple[str, ...]:
+    names = dict.fromkeys(name.strip() for name in (attributes or "").split(",") if name.strip())
+    if len(names) > MAX_ATTRIBUTES:
+        raise ValidationFailed([InvalidParam("attributes", f"must have at most {MAX_ATTRIBUTES} names")])
+    return tuple(names)
+
+
+def _fit(*keys: str) -> bool:
+    """Whether an index can hold the keys together."""
+    return sum(len(key.encode()) for key in keys) <= MAX_KEY_BYTES
+
+
+def _parser(module: Source[Any]) -> FormOf:
+    """Reads definitions, each once for all the submissions of a request."""
+    parsed: dict[bytes, Form] = {}
+
+    def form_of(definition: Raw | None) -> Form | None:
+        if definition is None:
+            return None
+        key = bytes(definition)
+        if key not in parsed:
+            parsed[key] = module.form(definition)
+        return parsed[key]
+
+    return form_of
+
+
+def _arrival(
+    module: Source[Any], snapshot: Snapshot, arrived: Submission, form_of: FormOf
+) -> submissions.Flatten[Taken]:
+    """Flattens what arrived, together with what another channel had said about the same submission."""
+
+    def flatten(stored: Stored | None, definition: Raw | None) -> Taken:
+        now, kept = snapshot, arrived
+        if stored is not None and stored.form_id == snapshot.form_id:
+            merged = module.merge(stored.payload, snapshot.payload)
+            now = module.snapshot(merged, Given(submission_id=snapshot.submission_id, form_id=snapshot.form_id))
+            kept = _submission(now, arrived.tenant_id, arrived.source, _options(arrived.options))
+        return _taken(module, now, kept, form_of(definition))
+
+    return flatten
+
+
+def _again(module: Source[Any], tenant_id: str, name: str, form_of: FormOf) -> submissions.Again[Taken]:
+    """Flattens what is kept, as it was wanted when it came."""
+
+    def flatten(stored: Stored, definition: Raw | None) -> Taken:
+        snapshot = module.snapshot(stored.payload, Given(submission_id=stored.submission_id, form_id=stored.form_id))
+        kept = _submission(snapshot, tenant_id, name, _options(stored.options))
+        return _taken(module, snapshot, kept, form_of(definition))
+
+    return flatten
+
+
+def _taken(module: Source[Any], snapshot: Snapshot, kept: Submission, form: Form | None) -> Taken:
+    records, skipped = sources.flatten(module, snapshot, form, _options(kept.options), kept.tenant_id)
+    return Taken(submission=kept, source_type=module.ABOUT.source_type, records=records, skipped=skipped)
+
+
+def _options(raw: Raw) -> Options:
+    return msgspec.json.decode(raw, type=Options)
+
+
+def _submission(snapshot: Snapshot, tenant_id: str, name: str, options: Options) -> Submission:
+    return Submission(
+        tenant_id=tenant_id,
+        submission_id=snapshot.submission_id,
+        source=name,
+        form_id=snapshot.form_id,
+        user_id=snapshot.user_id,
+        status=snapshot.status,
+        started_at=snapshot.started_at,
+        completed_at=snapshot.completed_at,
+        duration_seconds=snapshot.duration_seconds,
+        snapshot_order=snapshot.order,
+        payload=snapshot.payload,
+        options=Raw(msgspec.json.encode(options)),
+    )
+
+
+def _answer(request: StrictRequest, tally: Tally) -> Response[Ingested]:
+    counts = msgspec.structs.asdict(tally.changes)
+    request.exchange.counts = {
+        "submissions": tally.submissions, "stale": tally.stale, "skipped": len(tally.skipped),
+        "errors": len(tally.errors), **counts,
+    }  # fmt: skip
+    if tally.errors and not tally.submissions:
+        faults = [InvalidParam(f"[{error.index}]", error.problem) for error in tally.errors]
+        raise Unprocessable("No submission of the payload could be read", invalid_params=faults)
+    answer = Ingested(
+        submissions=tally.submissions,
+        **counts,
+        stale=tally.stale,
+        skipped=tally.skipped,
+        errors=tally.errors or UNSET,
+    )
+    return Response(answer, status_code=207 if tally.errors else 200)
+
+
+ROUTES = (list_sources, list_forms, put_form, take_responses)

@@ -1,0 +1,36 @@
+"""Form definitions in and out of Postgres."""
+
+from datetime import datetime
+
+import msgspec
+from msgspec import Raw, Struct
+
+from hub.db import Pool, query
+
+_PUT = query("forms/put")
+_LIST = query("forms/list")
+
+
+class FormRow(Struct, frozen=True, kw_only=True):
+    """A form as it is listed."""
+
+    form_id: str
+    name: str | None
+    fields: int
+    defined: bool
+    updated_at: datetime
+
+
+async def put(  # noqa: PLR0913 - the columns of a row
+    pool: Pool, tenant_id: str, source: str, form_id: str, *, name: str | None, definition: Raw, fields: int
+) -> None:
+    """Stores a definition. It waits for the submissions that are being flattened with the one before."""
+    async with pool.acquire() as connection:
+        await connection.execute(_PUT, tenant_id, source, form_id, name, bytes(definition).decode(), fields)
+
+
+async def listed(pool: Pool, tenant_id: str, source: str) -> list[FormRow]:
+    """The forms a tenant has at a source."""
+    async with pool.acquire() as connection:
+        rows = await connection.fetch(_LIST, tenant_id, source)
+    return [msgspec.convert(dict(row), FormRow) for row in rows]
