@@ -58,5 +58,5 @@ def decode(text: str) -> Cursor:
     text = text.strip()
     try:
         return _decoder.decode(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
+    except (binascii.Error, ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise InvalidCursorError from error

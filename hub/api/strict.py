@@ -31,6 +31,10 @@ T = TypeVar("T", bound=Struct)
 
 # What `curl -d` sends by itself is a form; nobody means one.
 _JSON_TYPES = {"", "application/json", "text/plain", "application/x-www-form-urlencoded"}
+_HEX = "[0-9a-fA-F]"
+_DASHED = "-".join(f"{_HEX}{{{length}}}" for length in (8, 4, 4, 4, 12))
+# `UUID()` alone would drop dashes and braces wherever they stand.
+_UUID = re.compile(rf"{_DASHED}|{_HEX}{{32}}|{{{_DASHED}}}|[uU][rR][nN]:[uU][uU][iI][dD]:{_DASHED}")
 # An escape that may be NUL or half of a surrogate pair; a number that may be beyond what jsonb holds.
 _ODD_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _ODD_NUMBER = re.compile(rb"[eE][+-]?\d{3}|\d{400}")
@@ -81,10 +85,10 @@ def check_media_type(content_type: str) -> None:
 
 def record_id(segment: str) -> UUID:
     """An id however it is spelled: upper case, braces, `urn:uuid:`, without dashes. Raises `ValidationFailed`."""
-    try:
-        return UUID(unquote(segment))
-    except ValueError:
-        raise ValidationFailed([InvalidParam("id", "must be a valid UUID")]) from None
+    match = _UUID.fullmatch(unquote(segment))
+    if match is None:
+        raise ValidationFailed([InvalidParam("id", "must be a valid UUID")])
+    return UUID(match[0].strip("{}"))
 
 
 def decode(body: bytes, kind: type[T]) -> T:
