@@ -47,7 +47,7 @@ SETTINGS = {
 """Written to postgresql.conf once, where an operator may change them. Durability stays as Postgres has it."""
 
 _START_SECONDS = 600  # crash recovery of a busy server may take minutes; a server that gives up ends before
-_RETRY_SECONDS = 10
+_RETRY_SECONDS = 3
 _STOP_SECONDS = 60
 _LOG_BYTES = 10_000_000
 
@@ -72,7 +72,7 @@ class Postgres:
         return f"postgresql://{USER}:{self._password()}@{HOST}:{self.port}/{DATABASE}"
 
     def start(self) -> None:
-        """Starts the server, or joins the one that runs here already. Again after it died: on the same port."""
+        """Starts the server, or joins the one that runs here already. Again after it died: on the same port if that is free."""
         with _locked(self.data_dir / "postgres.lock"):
             if self._users is None:
                 self._users = _open(self.data_dir / "postgres.users")
@@ -107,6 +107,9 @@ class Postgres:
                 self._leave()
 
     def _leave(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.returncode = 0  # others use it now; unasked, Popen would warn that it still runs
+        self._process = None
         if self._users is not None:
             os.close(self._users)
             self._users = None
@@ -166,8 +169,9 @@ class Postgres:
         pid = _postmaster(self.folder)
         if pid is None:
             return False
-        self._await_ready(pid, None)
-        return _postmaster(self.folder) == pid
+        if self._process is not None and self._process.pid != pid:
+            self._process = None
+        return self._await_ready(pid, self._process)
 
     def _launch(self) -> None:
         self._clear()
@@ -178,7 +182,7 @@ class Postgres:
         # A first attempt may meet a port that was taken a moment ago, or the last processes of a killed server.
         deadline = time.monotonic() + _RETRY_SECONDS
         while True:
-            port = self.port or self._choose_port()
+            port = self._choose_port()
             output = _open(log, os.O_APPEND)
             try:
                 before = os.fstat(output).st_size
@@ -196,7 +200,6 @@ class Postgres:
             finally:
                 os.close(output)
             if self._await_ready(self._process.pid, self._process):
-                self.port = port
                 return
             if time.monotonic() > deadline:
                 written = log.read_bytes()[before:]
@@ -209,7 +212,7 @@ class Postgres:
         while time.monotonic() < deadline:
             lines = _pid_file(self.folder)
             if len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready":  # noqa: PLR2004 # its 8 lines
-                self.port = self.port or int(lines[3])
+                self.port = int(lines[3])
                 return True
             if (process.poll() is not None) if process else (_postmaster(self.folder) != pid):
                 return False
@@ -223,6 +226,7 @@ class Postgres:
             last = int(path.read_text())
         except (FileNotFoundError, ValueError):
             last = FIRST_PORT
+        port: int
         for port in [last, *range(FIRST_PORT, 32768)]:
             if _is_free(port):
                 if port != last or not path.exists():

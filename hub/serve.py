@@ -263,12 +263,17 @@ class Supervisor:
 
     def _restart(self, postgres: embedded.Postgres) -> None:
         _log("error", "postgres ended, starting it again")
+        port = postgres.port
         try:
             postgres.start()
         except (embedded.EmbeddedError, OSError) as error:
             _log("error", "postgres does not start", error=str(error))
         else:
             _log("info", "postgres started", port=postgres.port)
+            if postgres.port != port:  # somebody took it meanwhile; new workers look for it in the right place
+                self._environment["DATABASE_URL"] = postgres.dsn
+                for child in self._children:
+                    child.process.terminate()
 
     def _stop(self, woken: socket.socket) -> None:
         self._listener.close()  # else new connections would queue up here, with nobody left to take them

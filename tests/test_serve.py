@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process import PATIENCE, ROOT, Served, await_true, free_port, hub, left, postmaster, serving
+from tests.process import PATIENCE, ROOT, Served, await_true, environment, free_port, hub, left, postmaster, serving
 
 pytestmark = [
     pytest.mark.process,
@@ -86,12 +86,30 @@ def test_a_request_in_flight_is_answered_before_the_hub_ends(data_dir: Path, kin
         client.sendall(head.encode())
         assert client.recv(1000).startswith(b"HTTP/1.1 100")  # so the request is begun
         client.sendall(body[:10])
-        served.process.send_signal(kind)
+        if kind == signal.SIGINT:
+            os.killpg(served.process.pid, kind)  # a terminal sends it to everyone: workers and Postgres must not mind
+        else:
+            served.process.send_signal(kind)
         await_true(lambda: not _listens(served.url))
         client.sendall(body[10:])
         assert client.recv(10000).startswith(b"HTTP/1.1 201")
         assert served.process.wait(PATIENCE) == 0
         assert left(data_dir) == {}
+
+
+def test_a_signal_during_the_start_leaves_nothing(tmp_path: Path) -> None:
+    """Postgres is being made or started when it comes."""
+    data_dir = tmp_path / "data"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hub", "serve"],
+        env=environment(data_dir, PORT=str(free_port())),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    await_true(lambda: (data_dir / "postgres.new").exists())
+    process.terminate()
+    assert process.wait(PATIENCE) == 128 + signal.SIGTERM
+    await_true(lambda: left(data_dir) == {})
 
 
 def test_after_a_killed_hub_the_next_start_takes_over(data_dir: Path) -> None:
@@ -250,7 +268,7 @@ def test_an_ordinary_user_can_run_it(users_folder: Path) -> None:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     pythons = [python for python in (sys.executable, f"/usr/bin/python{version}") if _open_to_all(Path(python))]
     libraries = [path for path in sys.path if path.endswith("site-packages")]
-    if not pythons or not all(_open_to_all(Path(path)) for path in (ROOT, *libraries)):
+    if not pythons or not all(_open_to_all(path) for path in [ROOT, *map(Path, libraries)]):
         pytest.skip("the interpreter, its libraries or the project are closed to other users")
     data_dir = users_folder / "data"
 
@@ -279,7 +297,7 @@ def test_an_installed_wheel_works_from_any_folder(tmp_path: Path) -> None:
     python = tmp_path / "venv" / "bin" / "python"
     site = next((tmp_path / "venv" / "lib").glob("python3*/site-packages"))
     uv = shutil.which("uv")
-    install = (
+    install: list[str | Path] = (
         [uv, "pip", "install", "--quiet", "--python", python]
         if uv
         else [sys.executable, "-m", "pip", "--python", python, "install", "--quiet"]

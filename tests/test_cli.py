@@ -1,0 +1,187 @@
+"""The commands beside `hub serve`, as an operator types them."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from hub import __version__
+from hub.cli import without_password
+from hub.embedded import running
+from tests.process import hub, left
+
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
+]
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A database that runs meanwhile, so that no command has to start it."""
+    folder = tmp_path_factory.mktemp("cli") / "data"
+    with running(folder):
+        assert hub(folder, "migrate").returncode == 0
+        yield folder
+
+
+def test_the_version_is_shown(tmp_path: Path) -> None:
+    """Without a database."""
+    assert hub(tmp_path, "--version").stdout == f"hub {__version__}\n"
+
+
+def test_keys_are_created_listed_and_revoked(data_dir: Path) -> None:
+    """The text of a key appears once, and never in the list."""
+    made = hub(
+        data_dir,
+        "keys",
+        "create",
+        "importer",
+        "--scope",
+        "write",
+        "--scope",
+        "read",
+        "--tenant",
+        "acme",
+        "--expires",
+        "90d",
+    )
+    key = made.stdout.strip()
+    assert made.returncode == 0, made.stderr
+    assert re.fullmatch(r"hub_\S{40,}", key)
+    listed = hub(data_dir, "keys", "list").stdout
+    row = next(line for line in listed.splitlines() if "importer" in line)
+    assert key not in listed
+    prefix, *rest = row.split()
+    assert key.startswith(prefix)
+    assert rest[:3] == ["importer", "read,write", "acme"]
+    revoked = hub(data_dir, "keys", "revoke", prefix)
+    assert (revoked.returncode, revoked.stdout) == (0, f"Revoked {prefix} (importer).\n")
+    again = hub(data_dir, "keys", "revoke", "hub_nosuch")
+    assert again.returncode == 1
+    assert "hub keys list" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["x"], "--scope"),
+        (["x", "--scope", "root"], "'root'"),
+        ([" ", "--scope", "read"], "NAME"),
+        (["x", "--scope", "read", "--tenant", " "], "--tenant"),
+        (["x", "--scope", "read", "--expires", "soon"], "'soon'"),
+        (["x", "--scope", "read", "--expires", "2020-01-01"], "in the past"),
+        (["x", "--scope", "read", "--expires", "99999999999d"], "99999999999d"),
+    ],
+)
+def test_a_key_is_not_made_from_wrong_words(data_dir: Path, arguments: list[str], complaint: str) -> None:
+    """What is wrong is named."""
+    refused = hub(data_dir, "keys", "create", *arguments)
+    assert refused.returncode == 2
+    assert complaint in refused.stderr
+    assert refused.stdout == ""
+
+
+def test_an_expiry_may_be_a_date(data_dir: Path) -> None:
+    """It means the first moment of that day, in UTC."""
+    assert hub(data_dir, "keys", "create", "until", "--scope", "admin", "--expires", "2079-01-01").returncode == 0
+    assert "2079-01-01 00:00Z" in hub(data_dir, "keys", "list").stdout
+
+
+def test_migrating_again_does_nothing(data_dir: Path) -> None:
+    """And says so."""
+    again = hub(data_dir, "migrate")
+    assert (again.returncode, again.stdout) == (0, "Nothing to do.\n")
+
+
+def test_distributing_needs_citus(data_dir: Path) -> None:
+    """Without it nothing is changed, and the command says so."""
+    refused = hub(data_dir, "migrate", "--distributed")
+    assert refused.returncode == 1
+    assert "no Citus extension" in refused.stderr
+
+
+def test_psql_passes_its_arguments_on(data_dir: Path) -> None:
+    """And its exit status back."""
+    shown = hub(data_dir, "psql", "-At", "-c", "select 6 * 7")
+    assert (shown.returncode, shown.stdout) == (0, "42\n")
+    assert hub(data_dir, "psql", "-c", "select nonsense").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("dsn", "visible", "password"),
+    [
+        ("postgresql://u:p%40w@h:1/d?sslmode=require", "postgresql://u@h:1/d?sslmode=require", "p@w"),
+        ("postgres://h/d?user=u&password=p&host=/run/postgresql", "postgres://h/d?user=u&host=/run/postgresql", "p"),
+        ("postgresql://u@h1:1,h2:2/d", "postgresql://u@h1:1,h2:2/d", None),
+    ],
+)
+def test_a_password_is_kept_out_of_the_list_of_processes(dsn: str, visible: str, password: str | None) -> None:
+    """It goes to psql through the environment."""
+    assert without_password(dsn) == (visible, password)
+
+
+def test_doctor_is_content(data_dir: Path) -> None:
+    """Each check has its line."""
+    checked = hub(data_dir, "doctor")
+    assert checked.returncode == 0, checked.stdout
+    assert [line.split()[:2] for line in checked.stdout.splitlines()] == [
+        ["ok", name] for name in ("disk", "database", "version", "migrations", "clock")
+    ]
+
+
+async def test_doctor_says_what_to_do_about_migrations(data_dir: Path) -> None:
+    """An empty database lacks them all."""
+    with running(data_dir) as postgres:
+        connection = await asyncpg.connect(postgres.dsn)
+        await connection.execute("create database bare")
+        await connection.close()
+        checked = hub(data_dir, "doctor", DATABASE_URL=postgres.dsn.removesuffix("hub") + "bare")
+    assert checked.returncode == 1
+    assert "FAIL  migrations" in checked.stdout
+    assert "run `hub migrate`" in checked.stdout
+
+
+def test_doctor_says_that_the_database_is_away(tmp_path: Path) -> None:
+    """And where to look."""
+    checked = hub(tmp_path, "doctor", DATABASE_URL="postgresql://hub@127.0.0.1:1/hub")
+    assert checked.returncode == 1
+    assert "FAIL  database" in checked.stdout
+    assert "DATABASE_URL" in checked.stdout
+
+
+def test_doctor_makes_nothing(tmp_path: Path) -> None:
+    """Where there is no database yet it says so, and leaves the folder as it is."""
+    checked = hub(tmp_path / "data", "doctor")
+    assert checked.returncode == 1
+    assert "hub serve" in checked.stdout
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_command_starts_the_database_for_its_own_time(tmp_path: Path) -> None:
+    """The first command of all even makes it; nothing runs afterwards."""
+    folder = tmp_path / "data"
+    assert hub(folder, "keys", "list").returncode == 0
+    assert left(folder) == {}
+
+
+def test_keys_of_an_unmigrated_database_of_ones_own_say_what_to_do(data_dir: Path) -> None:
+    """Whoever runs the database decides when it is migrated."""
+    url = f"postgresql://hub:{(data_dir / 'postgres.password').read_text().strip()}@127.0.0.1"
+    url += f":{(data_dir / 'postgres.port').read_text().strip()}/postgres"
+    refused = hub(data_dir, "keys", "list", DATABASE_URL=url)
+    assert refused.returncode == 1
+    assert "run `hub migrate` first" in refused.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_closed_data_dir_is_one_line(tmp_path: Path) -> None:
+    """No traceback."""
+    (tmp_path / "closed").mkdir(mode=0o500)
+    refused = hub(tmp_path / "closed" / "data", "keys", "list")
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
