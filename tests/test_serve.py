@@ -106,7 +106,7 @@ def test_a_signal_during_the_start_leaves_nothing(tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    await_true(lambda: (data_dir / "postgres.new").exists())
+    await_true((data_dir / "postgres.new").exists)
     process.terminate()
     assert process.wait(PATIENCE) == 128 + signal.SIGTERM
     await_true(lambda: left(data_dir) == {})
