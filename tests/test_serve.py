@@ -39,6 +39,7 @@ def data_dir(prepared: Path, tmp_path: Path) -> Path:
 
 def _copied(source: Path, target: Path) -> Path:
     subprocess.run(["cp", "-a", source, target], check=True)
+    (target / "postgres.port").unlink()  # else all copies would want the same one
     return target
 
 
