@@ -1,6 +1,5 @@
 """`/v1/feedback-records`: handler, then database function."""
 
-import msgspec
 from litestar import Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Struct
@@ -73,8 +72,6 @@ async def create_feedback_record(request: StrictRequest, data: JSONBody[NewRecor
 
     A second record of the same tenant, submission and field is a conflict, whatever it says: sending again is safe.
     """
-    if not data.tenant_id and request.principal.tenant_id:
-        data = msgspec.structs.replace(data, tenant_id=request.principal.tenant_id)
     request.principal.owns(data.tenant_id)
     request.exchange.tenant_id = data.tenant_id
     outcome = await request.writer.insert(data)

@@ -21,7 +21,7 @@ from msgspec import Struct, structs
 
 from hub.api.auth import Principal
 from hub.api.edge import Exchange, exchange
-from hub.api.faults import EARLIEST, LATEST, MAX_DEPTH, MAX_KEY_BYTES, faults, parse_instant
+from hub.api.faults import EARLIEST, KEY_TOO_LONG, LATEST, MAX_DEPTH, MAX_KEY_BYTES, faults, parse_instant
 from hub.api.problems import MAX_INVALID_PARAMS, BadRequest, InvalidParam, UnsupportedMediaType, ValidationFailed
 from hub.db import Pool
 from hub.db.writer import Writer
@@ -70,10 +70,10 @@ class StrictRequest(Request[Principal, Principal, State]):
         check_media_type(self.headers.get("content-type", ""))
         if "id" in self.path_params:  # a wrong path is told before a wrong body
             record_id(self.path_params["id"])
-        kind = data.annotation
-        if kind is NewRecord and self.principal.tenant_id is not None:
-            kind = TenantRecord
-        return decode(await self.body(), kind)
+        bound = self.principal.tenant_id
+        if data.annotation is NewRecord and bound is not None:
+            return within(bound, decode(await self.body(), TenantRecord))
+        return decode(await self.body(), data.annotation)
 
 
 def check_media_type(content_type: str) -> None:
@@ -106,6 +106,16 @@ def decode(body: bytes, kind: type[T]) -> T:
         return _settled(_decode(body, kind), _members(_lenient, body), b"")
     except (_Suspect, ValueError, msgspec.MsgspecError):  # the walk has missed something: still not the server's fault
         raise BadRequest from None
+
+
+def within(tenant_id: str, record: TenantRecord) -> NewRecord:
+    """The record in the key's tenant, unless it names another one. Raises `ValidationFailed` when its key is too long there."""
+    tenant_id = record.tenant_id or tenant_id
+    if _key_bytes(tenant_id, record.submission_id, record.field_id) > MAX_KEY_BYTES:
+        raise ValidationFailed(
+            [InvalidParam(name, KEY_TOO_LONG) for name in ("tenant_id", "submission_id", "field_id")]
+        )
+    return NewRecord(**structs.asdict(record) | {"tenant_id": tenant_id})
 
 
 class _Suspect(Exception):  # noqa: N818 - not an error: a reason to look again
