@@ -289,12 +289,18 @@ def test_date_of_another_form(name: str, text: str) -> None:
     "text",
     [
         "1969-12-31T23:59:59.999999Z", "1970-01-01T00:00:00+00:01", "2081-01-01T00:00:00Z", "2080-12-31T23:59:59.9-00:01",
-        "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59",
+        "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z",
     ],
 )  # fmt: skip
 def test_date_beyond_the_documented_years(name: str, text: str) -> None:
     """The years from 1970 to 2080 are the documented ones, counted in UTC."""
     assert found(body(**{name: f'"{text}"'})) == [(name, DATE_RANGE)]
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_date_beyond_the_calendar(text: str) -> None:
+    """A moment that has no year in UTC is refused by name like any other."""
+    assert [name for name, _ in found(body(value_date=f'"{text}"'))] == ["value_date"]
 
 
 # Metadata.
