@@ -82,7 +82,7 @@ async def reference() -> Response[str]:
         '<link rel="icon" href="data:,">\n<link rel="stylesheet" href="/assets/swagger-ui.css">\n</head>\n<body>\n'
         '<div id="swagger-ui"></div>\n<script src="/assets/swagger-ui-bundle.js"></script>\n'
         '<script src="/assets/reference.js"></script>\n</body>\n</html>\n',
-        media_type="text/html; charset=utf-8",
+        media_type="text/html",
         headers={
             "content-security-policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
         },
@@ -125,7 +125,7 @@ def _page(title: str, body: str) -> Response[str]:
         f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
         f'<link rel="stylesheet" href="/assets/page.css"></head>\n<body><h1>{title}</h1>{body}</body>\n</html>\n',
-        media_type="text/html; charset=utf-8",
+        media_type="text/html",
         headers={"content-security-policy": "default-src 'self'; img-src data:"},
     )
 
