@@ -19,7 +19,7 @@ types: .venv/.dev
 	$(BIN)/mypy
 
 test: .venv/.dev
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadgroup
 
 # What needs a database, once more on other servers than the bundled one.
 test-postgres: .venv/.dev

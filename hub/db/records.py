@@ -83,6 +83,8 @@ async def get(pool: Pool, record_id: UUID, tenant_id: str | None) -> str | None:
 
 async def patch(pool: Pool, record_id: UUID, changes: RecordPatch, tenant_id: str | None) -> str | None:
     """The record as JSON text after the changes, or None when there is none. Equal values write nothing."""
+    if changes == RecordPatch():  # Citus cannot plan an update that can match nothing
+        return await get(pool, record_id, tenant_id)
     async with pool.acquire() as connection:
         text: str | None = await connection.fetchval(
             _PATCH, record_id, msgspec.json.encode(changes).decode(), tenant_id
