@@ -14,7 +14,18 @@ from msgspec import Raw
 from hub import sources
 from hub.api import faults
 from hub.model import Draft, NewRecord
-from hub.sources import SOURCES, Given, Metadata, Options, Skipped, UnreadableError, accept, fitting_id, legible
+from hub.sources import (
+    SOURCES,
+    Given,
+    Metadata,
+    Options,
+    Skipped,
+    UnreadableError,
+    accept,
+    as_number,
+    fitting_id,
+    legible,
+)
 
 EXAMPLES = Path(__file__).parent / "sources"
 EXPECTED = sorted(EXAMPLES.glob("*/*.expected.json"))
@@ -189,6 +200,19 @@ def test_fitting_ids_fit(text: str) -> None:
 
     assert len(once) <= 255
     assert once == fitting_id(once)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        ("25", 25.0), (" -4.5 ", -4.5), ("1e3", 1000.0), (".5", 0.5), ("5.", 5.0), (7, 7.0), (10**400, float("inf")),
+        ("nan", None), ("inf", None), ("1_000", None), ("2,5", None), ("0x1", None), ("٣", None), (True, None), ([1], None),
+        ("1" * 1_000_000 + "x", None),
+    ],
+)  # fmt: skip
+def test_numbers_are_read_from_what_spells_one(value: object, number: float | None) -> None:
+    """As JSON or JavaScript would write it, nothing that only Python takes; and a long text in no time."""
+    assert as_number(value) == number
 
 
 class _Colliding:

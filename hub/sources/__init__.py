@@ -53,7 +53,8 @@ _LIMITS = {column.name: limit for column in _COLUMNS if (limit := _longest(colum
 ABSENT = Raw()
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _ODD_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+# One way to read every text, or a long run of digits would be tried in all of them.
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _REPLACEMENT = "\ufffd"
 
 
