@@ -49,8 +49,9 @@ def parse_instant(text: str) -> datetime | None:
         return None
     seconds, fraction, offset = match.groups()
     try:
-        return datetime.fromisoformat(f"{seconds}{(fraction or '')[:7].ljust(7, '0') if fraction else ''}{offset}")
-    except ValueError:
+        instant = datetime.fromisoformat(f"{seconds}{(fraction or '')[:7].ljust(7, '0') if fraction else ''}{offset}")
+        return instant.astimezone(UTC)
+    except (ValueError, OverflowError):  # the last evening of 9999 in New York is in the year 10000
         return None
 
 

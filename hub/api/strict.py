@@ -7,7 +7,7 @@ A body that failed is walked again for all its faults.
 import json
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from itertools import islice
 from typing import TypeVar, cast
@@ -168,14 +168,15 @@ def _settled(value: T, members: dict[str, object], body: bytes) -> T:
 
 
 def _instants(value: Struct, members: dict[str, object]) -> Iterator[tuple[str, datetime]]:
-    """The moments msgspec rounded where the contract truncates."""
+    """The moments msgspec rounded where the contract truncates, and those of an offset Postgres does not know, in UTC."""
     for name in ("collected_at", "value_date"):
         text = members.get(name)
         if isinstance(text, str):
             instant = parse_instant(text)
             if instant is None or not EARLIEST <= instant <= LATEST:
                 raise _Suspect
-            if instant != getattr(value, name):
+            moment = getattr(value, name)
+            if moment.tzinfo is not UTC or instant != moment:
                 yield name, instant
 
 
