@@ -48,15 +48,25 @@ async def ready(request: StrictRequest) -> Ready:
 @get("/openapi.json", opt={"operation": Operation(scope=None, tag="operation", answers={200: "application/json"})})
 async def openapi_json(request: StrictRequest) -> Response[bytes]:
     """Describe the API as OpenAPI 3.1, in JSON."""
-    body = msgspec.json.format(msgspec.json.encode(described(request.app), order="sorted"), indent=2)
+    body, _ = _documents(request.app)
     return Response(body, media_type="application/json; charset=utf-8", headers=_DOCUMENT_HEADERS)
 
 
 @get("/openapi.yaml", opt={"operation": Operation(scope=None, tag="operation", answers={200: "application/yaml"})})
 async def openapi_yaml(request: StrictRequest) -> Response[bytes]:
     """Describe the API as OpenAPI 3.1, in YAML."""
-    body = msgspec.yaml.encode(described(request.app), order="sorted")
+    _, body = _documents(request.app)
     return Response(body, media_type="application/yaml; charset=utf-8", headers=_DOCUMENT_HEADERS)
+
+
+def _documents(app: Litestar) -> tuple[bytes, bytes]:
+    """JSON and YAML, made once: a tenth of a second for whoever asks first, and nothing after that."""
+    if "documents" not in app.state:
+        document = described(app)
+        text = msgspec.json.format(msgspec.json.encode(document, order="sorted"), indent=2)
+        app.state.documents = (text, msgspec.yaml.encode(document, order="sorted"))
+    documents: tuple[bytes, bytes] = app.state.documents
+    return documents
 
 
 def described(app: Litestar) -> openapi.Json:

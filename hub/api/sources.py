@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from hub import sources
 from hub.api import params
-from hub.api.openapi import Operation
+from hub.api.openapi import AnyJson, Operation
 from hub.api.problems import BadRequest, InvalidParam, NotFound, Unprocessable, ValidationFailed
 from hub.api.strict import StrictRequest, check_media_type
 from hub.db import forms, submissions
@@ -101,10 +101,6 @@ class Ingested(Struct, frozen=True, kw_only=True):
     stale: int
     skipped: list[Skipped]
     errors: list[Unread] | UnsetType = UNSET
-
-
-class AnyJson(Struct, frozen=True):
-    """Whatever the survey tool sends: an object or a list."""
 
 
 class OfTenant(Struct, frozen=True, kw_only=True):
