@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: run check lint types test test-postgres test-citus bench format clean
+.PHONY: run check lint types test test-postgres test-citus test-sdk bench format clean
 
 run: .venv/.run
 	@exec $(BIN)/hub serve
@@ -29,6 +29,10 @@ CITUS_CLUSTER ?= ../shared/peers/citus/cluster.py
 
 test-citus: .venv/.dev
 	CITUS_CLUSTER=$(CITUS_CLUSTER) $(BIN)/python -m tests.with_postgres --citus $(BIN)/pytest -m database
+
+# The official TypeScript SDK against this hub; needs Node and npm.
+test-sdk: .venv/.dev
+	$(BIN)/python -m tests.sdk
 
 bench: .venv/.dev
 	$(BIN)/python -m tests.benchmarks

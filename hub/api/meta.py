@@ -165,7 +165,8 @@ def _not_built(paths: list[str], methods: list[str], scope: Any, detail: str) ->
         opt={"operation": Operation(scope=scope, tag="not built", answers={}, problems=(503,))},
     )
     async def not_built() -> None:
-        raise ServiceUnavailable(detail)
+        # The official SDK repeats a 503 unless told otherwise, and this one will not go away.
+        raise ServiceUnavailable(detail, headers={"x-should-retry": "false"})
 
     not_built.fn.__doc__ = detail
     return not_built
