@@ -373,6 +373,14 @@ def test_storable_numbers_end_where_postgres_ends() -> None:
     assert len(found(body(metadata='{"a":1e131072,"b":1e-16384}'))) == 2
 
 
+def test_metadata_stay_printable() -> None:
+    """Numbers that Postgres prints with all their zeros may not fill more than a body together: a list has to be readable."""
+    few, many = ('{"a":[' + ",".join(["1e131071"] * count) + "]}" for count in (4, 5))
+
+    assert bytes(decode(body(metadata=few), NewRecord).metadata) == few.encode()
+    assert found(body(metadata=many)) == [("metadata", "must not contain a number outside the storable range")]
+
+
 # The object as a whole.
 
 

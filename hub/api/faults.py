@@ -20,6 +20,9 @@ MAX_DEPTH = 128
 MAX_NAME = 64
 # The unique index cannot hold a larger key: an eighth of a page, less its own overhead.
 MAX_KEY_BYTES = 2600
+# Postgres prints 1e131071 with all its zeros: of eight bytes 128 KiB, of a body full of them more than it can print at all.
+MAX_DIGITS = 512 * 1024
+LONG_NUMBER = 600
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2080, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
@@ -60,10 +63,11 @@ class _Object(list[tuple[str, object]]):
 
 
 class _Number(NamedTuple):
-    """A number, and whether Postgres could keep it."""
+    """A number, whether Postgres could keep it, and how many digits it would print it with."""
 
     value: float
     storable: bool
+    digits: int
 
 
 def _number(text: str) -> _Number:
@@ -72,7 +76,8 @@ def _number(text: str) -> _Number:
     whole, fraction, exponent = digits.groups()
     # Nine digits are far beyond any limit, and Python refuses to make an int of thousands.
     power = int(re.sub(r"^([+-]?)0+(?=\d)", r"\1", exponent)[:9]) if exponent else 0
-    return _Number(float(text), len(whole) + power <= 131072 and len(fraction) - power <= 16383)  # noqa: PLR2004 - numeric's
+    before, after = max(len(whole) + power, 1), max(len(fraction) - power, 0)
+    return _Number(float(text), before <= 131072 and after <= 16383, before + after)  # noqa: PLR2004 - numeric's limits
 
 
 def _no_constant(text: str) -> object:
@@ -163,6 +168,8 @@ def _value_faults(field: inspect.Field, value: object) -> Iterator[InvalidParam]
     if isinstance(bare(field.type), inspect.RawType):
         if value is None or isinstance(value, _Object):
             yield from _tree_faults(name, value)
+            if sum(_long_numbers(value)) > MAX_DIGITS:
+                yield InvalidParam(name, UNSTORABLE)
         else:
             yield InvalidParam(name, "must be object")
         return
@@ -256,6 +263,19 @@ def _tree_faults(path: str, value: object) -> Iterator[InvalidParam]:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _tree_faults(f"{path}[{index}]", item)
+
+
+def _long_numbers(value: object) -> Iterator[int]:
+    """The digits of each number that Postgres prints much longer than it came."""
+    if isinstance(value, _Number):
+        if value.storable and value.digits > LONG_NUMBER:
+            yield value.digits
+    elif isinstance(value, _Object):
+        for _, member in value:
+            yield from _long_numbers(member)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _long_numbers(item)
 
 
 def _text_faults(path: str, text: str) -> Iterator[InvalidParam]:
