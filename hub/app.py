@@ -9,11 +9,12 @@ from typing import Any
 from litestar import Litestar, Request, Response, Router
 from litestar.static_files import create_static_files_router
 
-from hub import db, settings
-from hub.api import logs, meta, problems, records, sources
+from hub import db, retention, settings
+from hub.api import logs, meta, problems, records, sources, submissions
 from hub.api.auth import Keyring
 from hub.api.edge import Edge, exchange
 from hub.api.strict import StrictRequest
+from hub.db.erasures import Markers
 from hub.db.writer import Writer
 from hub.settings import Settings
 
@@ -25,11 +26,14 @@ def create_app(settings: Settings) -> Edge:
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        assert settings.secret_key is not None, "SECRET_KEY: `hub serve` sets it"  # noqa: S101 - not by a request
+        app.state.markers = Markers(settings.secret_key)
         app.state.pool = await db.open_pool(settings)
         app.state.writer = Writer(app.state.pool)
         app.state.keyring = Keyring(app.state.pool, settings.api_key)
         try:
-            yield
+            async with retention.expiring(app.state.pool, settings):
+                yield
         finally:
             await app.state.writer.close()
             await app.state.pool.close()
@@ -37,6 +41,7 @@ def create_app(settings: Settings) -> Edge:
     litestar = Litestar(
         route_handlers=[
             *records.ROUTES,
+            *submissions.ROUTES,
             *meta.ROUTES,
             Router("/", route_handlers=sources.ROUTES, request_max_body_size=settings.source_payload_max_bytes),
             create_static_files_router("/assets", [ASSETS]),

@@ -22,8 +22,10 @@ IMPORTS: dict[str, set[str] | None] = {
     "embedded": set(),
     "sources": {"model"},
     "db": {"model", "settings", "cursors"},
-    "api": {"model", "settings", "cursors", "sources", "db"},
-    "app": {"settings", "db", "api"},
+    "snapshots": {"sources", "db"},
+    "retention": {"settings", "db"},
+    "api": {"model", "settings", "cursors", "sources", "snapshots", "db"},
+    "app": {"settings", "db", "retention", "api"},
     "worker": set(),
     "serve": {"settings", "embedded", "db"},
     "cli": ANYTHING,
@@ -39,7 +41,7 @@ KNOWS = {
         "cli",  # the same, and it connects once instead of opening a pool
     },
     "litestar": {"api", "app"},
-    "structlog": {"api", "app"},
+    "structlog": {"api", "app", "retention"},
     "uuid6": {
         "db",  # ids of what is stored
         "api",  # ids of requests

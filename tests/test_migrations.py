@@ -30,6 +30,8 @@ NAMES = [migration.name for migration in read(FOLDER)]
 WITHOUT_TENANT = {
     "api_keys_pkey": "keys are few and copied to every node",
     "api_keys_hash_key": "a key is found before its tenant is known",
+    "secret_pkey": "stays on the coordinator",
+    "reflattenings_pkey": "stays on the coordinator",
     "schema_migrations_pkey": "stays on the coordinator",
 }
 
@@ -132,7 +134,7 @@ async def test_new_tables_are_distributed_at_once_and_filled_ones_when_asked(emp
         (tmp_path / "9000_later.sql").write_text("select 1;")
 
         report = await migrate(empty_dsn, folder=tmp_path)
-        assert report.distributed == ["feedback_records", "submissions", "api_keys"]
+        assert report.distributed == ["feedback_records", "submissions", "erasures", "api_keys"]
         assert report.waiting == ["forms"]
 
         report = await migrate(empty_dsn, folder=tmp_path, distributed=True)

@@ -41,6 +41,7 @@ _JSON = {
 _TAGS = {
     "records": "Feedback records: one answered field each.",
     "sources": "Payloads of survey tools, split into records.",
+    "submissions": "Submissions that came through sources, with their records.",
     "operation": "Health, readiness and this description.",
     "not built": "Part of the Formbricks Hub's contract; answers 503 until it exists here.",
 }

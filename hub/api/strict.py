@@ -24,6 +24,7 @@ from hub.api.edge import Exchange, exchange
 from hub.api.faults import EARLIEST, KEY_TOO_LONG, LATEST, MAX_DEPTH, MAX_KEY_BYTES, faults, parse_instant
 from hub.api.problems import MAX_INVALID_PARAMS, BadRequest, InvalidParam, UnsupportedMediaType, ValidationFailed
 from hub.db import Pool
+from hub.db.erasures import Markers
 from hub.db.writer import Writer
 from hub.model import NO_METADATA, NewRecord, TenantRecord
 
@@ -57,6 +58,11 @@ class StrictRequest(Request[Principal, Principal, State]):
     def pool(self) -> Pool:
         """The connections of this process."""
         return cast("Pool", self.app.state.pool)
+
+    @property
+    def markers(self) -> Markers:
+        """What names the things that were erased."""
+        return cast("Markers", self.app.state.markers)
 
     @property
     def writer(self) -> Writer:

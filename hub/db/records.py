@@ -8,17 +8,20 @@ import uuid6
 
 from hub import cursors
 from hub.cursors import Cursor, Order, Paging, Sort
-from hub.db import Connection, Pool, query, retry_deadlocks
+from hub.db import Connection, Pool, erasures, query, retry_deadlocks
+from hub.db.erasures import Markers
 from hub.model import Created, Duplicate, NewRecord, Outcome, RecordFilter, RecordPatch
 
 _INSERT = query("records/insert")
 _FIND_IDS = query("records/find_ids")
 _GET = query("records/get")
 _PATCH = query("records/patch")
+_WHOSE = query("records/whose")
 _DELETE = query("records/delete")
 _COUNT = query("records/count")
 _ERASE_RECORDS = query("records/erase_user")
 _ERASE_SUBMISSIONS = query("submissions/erase_user")
+_ERASE_PARTLY = query("submissions/erase_partly")
 _PAGES: dict[tuple[Sort, Order], str] = {
     ("collected_at", "desc"): query("records/page_collected_desc"),
     ("collected_at", "asc"): query("records/page_collected_asc"),
@@ -94,18 +97,52 @@ async def patch(pool: Pool, record_id: UUID, changes: RecordPatch, tenant_id: st
     return text
 
 
-async def delete(pool: Pool, record_id: UUID, tenant_id: str | None) -> bool:
-    """Whether there was such a record."""
+async def delete(pool: Pool, markers: Markers, record_id: UUID, tenant_id: str | None) -> bool:
+    """Whether there was such a record. Payloads do not bring it back."""
+
+    async def attempt() -> bool:
+        async with connection.transaction():
+            whose = await connection.fetchrow(_WHOSE, record_id, tenant_id)
+            if whose is None:
+                return False
+            key: tuple[str, str] = whose["tenant_id"], whose["submission_id"]
+            await erasures.lock(connection, markers.submission(*key))
+            gone = await connection.fetchrow(_DELETE, record_id, key[0])
+            if gone is None:
+                return False
+            names = [gone["field_id"]]
+            # Without its form's definition a part of a question has a makeshift id, and another one with it. Which one is
+            # not known yet, so then the whole question is held back.
+            if gone["provisional"] and gone["field_group_id"]:
+                names.append(gone["field_group_id"])
+            await erasures.mark(connection, [markers.record(*key, name) for name in names])
+            return True
+
     async with pool.acquire() as connection:
-        return await connection.execute(_DELETE, record_id, tenant_id) != "DELETE 0"
+        return await retry_deadlocks(attempt)
 
 
-async def erase_user(pool: Pool, user_id: str, tenant_id: str | None) -> int:
-    """Deletes a user's records and kept payloads; the number of records. None as the tenant means every tenant."""
-    async with pool.acquire() as connection, connection.transaction():
-        status = await connection.execute(_ERASE_RECORDS, user_id, tenant_id)
-        await connection.execute(_ERASE_SUBMISSIONS, user_id, tenant_id)
-    return int(status.rpartition(" ")[2])
+async def erase_user(pool: Pool, markers: Markers, user_id: str, tenant_id: str | None) -> int:
+    """Deletes a user's records and kept payloads; the number of records. None as the tenant means every tenant.
+
+    What was collected before now does not come back by payloads: those that name the user, and those of the same submissions
+    that do not, as some channels leave the person out.
+    """
+
+    async def attempt() -> int:
+        async with connection.transaction():
+            # One lock for all tenants, or an erasure everywhere would have to know them.
+            await erasures.lock(connection, markers.user(None, user_id))
+            # Submissions first: a payload that is being stored holds its row, and its records are seen once it let go.
+            kept = await connection.fetch(_ERASE_SUBMISSIONS, user_id, tenant_id)
+            await connection.execute(_ERASE_PARTLY, user_id, tenant_id)
+            gone = await connection.fetch(_ERASE_RECORDS, user_id, tenant_id)
+            submissions = [markers.submission(row["tenant_id"], row["submission_id"]) for row in (*kept, *gone)]
+            await erasures.mark(connection, [markers.user(tenant_id, user_id), *submissions])
+            return sum(row["count"] for row in gone)
+
+    async with pool.acquire() as connection:
+        return await retry_deadlocks(attempt)
 
 
 async def page(pool: Pool, selection: RecordFilter, paging: Paging) -> tuple[list[str], Cursor | None]:

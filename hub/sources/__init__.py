@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 import msgspec
 from msgspec import Raw, Struct, inspect
 
-from hub.model import Draft, NewRecord
+from hub.model import Draft, NewRecord, Status
 
 T = TypeVar("T")
 F = TypeVar("F", bound="Form")
@@ -27,7 +27,6 @@ Reason = Literal[
     "too_long", "erased", "retention",
 ]  # fmt: skip
 Display = Literal["number", "smiley", "star"]
-Status = Literal["started", "partial", "completed", "dismissed"]
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2080, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)

@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from hub.db import Connection, Pool, forms, open_pool, query, records, submissions
+from hub.db.erasures import Markers
 from hub.db.submissions import Changes, Flattened, Foreign, Stale, Stored, Submission
 from hub.model import NewRecord
 from hub.settings import Settings
+from tests.conftest import SECRET_KEY
 from tests.databases import Databases
 
+MARKERS = Markers(SECRET_KEY)
 KEY = ("tenant_id", "submission_id", "field_id")
 Answers = Mapping[str, str]
 
@@ -58,7 +61,7 @@ def flattened(kept: Submission, definition: Raw | None, collected_at: datetime |
 
 async def take(pool: Pool, answers: Answers, order: str, **names: str) -> Changes | Stale | Foreign:
     arrived = submission(answers, order, **names)
-    result = await submissions.take(pool, arrived, lambda _, definition: flattened(arrived, definition))
+    result = await submissions.take(pool, MARKERS, arrived, lambda _, definition: flattened(arrived, definition))
     return result[1] if isinstance(result, tuple) else result
 
 
@@ -128,7 +131,7 @@ async def test_failed_flattening_leaves_no_trace(pool: Pool, connection: Connect
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await submissions.take(pool, submission({}, "1"), fail)
+        await submissions.take(pool, MARKERS, submission({}, "1"), fail)
 
     assert await connection.fetchval("select count(*) from submissions") == 0
     assert await connection.fetchval("select count(*) from forms") == 0
@@ -139,7 +142,7 @@ async def test_time_of_receipt_is_no_change(pool: Pool, connection: Connection) 
     arrived = submission({"a": "1"}, "1")
     known = datetime(2026, 5, 1, tzinfo=UTC)
     await take(pool, {"a": "1"}, "1")
-    dated = await submissions.take(pool, arrived, lambda *_: flattened(arrived, None, known))
+    dated = await submissions.take(pool, MARKERS, arrived, lambda *_: flattened(arrived, None, known))
 
     assert isinstance(dated, tuple)
     assert dated[1] == changes(updated=1)
@@ -214,7 +217,7 @@ async def test_definition_and_submissions_at_once(dsn: str, connection: Connecti
         await forms.put(
             pool, "acme", "tool", "form", name=None, definition=Raw(b'{"a":"%b"}' % label.encode()), fields=1
         )
-        await submissions.flatten_again(pool, "acme", "tool", "form", again)
+        await submissions.flatten_again(pool, MARKERS, "acme", "tool", "form", again)
 
     await asyncio.gather(
         *(take(pool, {"a": "1"}, "1", submission_id=f"s{n}") for n in range(20)), define("first"), define("second"),
@@ -240,7 +243,7 @@ async def test_flattening_again_goes_over_every_page(
         seen.append(held.submission_id)
         return flattened(submission({"b": "2"}, "1", held.submission_id), definition)
 
-    assert await submissions.flatten_again(pool, "acme", "tool", "form", again) == 7
+    assert await submissions.flatten_again(pool, MARKERS, "acme", "tool", "form", again) == 7
     assert seen == [f"s{n}" for n in range(7)]
     assert await stored(connection) == {"b": "2"}
 
