@@ -264,8 +264,9 @@ KEPT_USER, KEPT_PRIMARY, KEPT_FORM = "submissions_user_idx", "submissions_pkey",
         # What is deleted is read twice: once to be deleted, once to be counted.
         pytest.param("records/erase_user", ("u7", None), USER, 80, id="erase a user everywhere"),
         pytest.param("records/erase_user", ("u7", BIG), USER, 80, id="erase a user in one tenant"),
-        pytest.param("erasures/find", (BIG, [bytes([n] * 32) for n in range(40)]), ERASED, 0, id="nothing was erased"),
-        pytest.param("erasures/find", (BIG, [bytes(32), HASH]), ERASED, 1, id="something was erased"),
+        # The hashes that are asked for count, too.
+        pytest.param("erasures/find", (BIG, bytes(200 * 32)), ERASED, 200, id="nothing was erased"),
+        pytest.param("erasures/find", (BIG, bytes(32) + HASH), ERASED, 3, id="something was erased"),
         pytest.param("submissions/erase_user", ("u6", None), KEPT_USER, 20, id="erase a user's payloads everywhere"),
         pytest.param("submissions/erase_user", ("u6", BIG), KEPT_USER, 20, id="erase a user's payloads in one tenant"),
         pytest.param("submissions/page", listed(), KEPT_TIME, 101, id="latest submissions"),
@@ -300,7 +301,7 @@ async def test_a_hot_statement_uses_its_index(
     plan = await explain(seeded, query(name), *values)
     assert plan.indexes == {index}, plan.text
     assert "Seq Scan" not in plan.kinds, plan.text
-    assert min(most, 1) <= plan.scanned <= most, plan.text
+    assert 0 < plan.scanned <= most, plan.text
 
 
 @pytest.mark.not_on_citus("plans are made by each node for its shards")

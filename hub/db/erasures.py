@@ -57,31 +57,29 @@ class Markers:
         return hmac.digest(self._key, msgspec.json.encode(names), "sha256")
 
 
-async def lock(connection: Connection, *markers: Marker) -> None:
+async def lock(connection: Connection, marker: Marker) -> None:
     """Before something is erased: waits for the payloads of it that are being stored, and holds back others."""
-    await connection.execute(_LOCK, _keys(markers))
+    await connection.execute(_LOCK, _key(marker))
 
 
-async def share(connection: Connection, *markers: Marker) -> None:
+async def share(connection: Connection, submission: Marker, user: Marker | None = None) -> None:
     """Before a payload is stored: waits for erasures of it that are under way."""
-    await connection.execute(_SHARE, _keys(markers))
+    await connection.execute(_SHARE, _key(submission), _key(user or submission))
 
 
-def _keys(markers: Iterable[Marker]) -> list[int]:
-    # In one order, so that nobody waits in a circle.
-    return sorted(int.from_bytes(marker.hash[:8], signed=True) for marker in markers)
+def _key(marker: Marker) -> int:
+    return int.from_bytes(marker.hash[:8], signed=True)
 
 
 async def mark(connection: Connection, markers: Iterable[Marker]) -> None:
     """Leaves the markers. Part of the transaction that erases."""
-    columns = [(marker.tenant_id, marker.kind, marker.hash) for marker in markers]
-    if columns:
-        await connection.execute(_MARK, *(list(column) for column in zip(*columns, strict=True)))
+    rows = [{"tenant_id": mark.tenant_id, "kind": mark.kind, "hash": mark.hash.hex()} for mark in markers]
+    await connection.execute(_MARK, msgspec.json.encode(rows).decode())
 
 
 async def find(connection: Connection, tenant_id: str, markers: Iterable[Marker]) -> dict[bytes, datetime]:
     """When those were erased that were, by their hashes."""
-    rows = await connection.fetch(_FIND, tenant_id, [marker.hash for marker in markers])
+    rows = await connection.fetch(_FIND, tenant_id, b"".join(marker.hash for marker in markers))
     return {row["hash"]: row["erased_at"] for row in rows}
 
 

@@ -131,13 +131,11 @@ async def take(
     for a submission without any.
     """
     key = (arrived.tenant_id, arrived.submission_id)
-    shared = [markers.submission(*key)]
-    if arrived.user_id is not None:
-        shared.append(markers.user(None, arrived.user_id))
+    user = None if arrived.user_id is None else markers.user(None, arrived.user_id)
 
     async def attempt() -> tuple[F, Changes, list[str]] | Stale | Foreign:
         async with connection.transaction():
-            await erasures.share(connection, *shared)
+            await erasures.share(connection, markers.submission(*key), user)
             row, is_new = await _opened(connection, arrived)
             if row["source"] != arrived.source:
                 return Foreign(row["source"])
@@ -244,7 +242,12 @@ async def _sync(
     )
     kept = flattened.submission
     counts = await connection.fetchrow(
-        _SYNC, kept.tenant_id, kept.submission_id, flattened.source_type, f"[{rows.decode()}]", held
+        _SYNC,
+        kept.tenant_id,
+        kept.submission_id,
+        flattened.source_type,
+        f"[{rows.decode()}]",
+        msgspec.json.encode(held).decode(),
     )
     assert counts is not None  # noqa: S101 - an aggregate has one row
     return Changes(

@@ -23,7 +23,7 @@ written as (
 gone as (
     delete from feedback_records
     where tenant_id = $1 and submission_id = $2 and source_type = $3 and field_id not in (select field_id from input)
-        and field_id <> all($5::text[])
+        and field_id not in (select jsonb_array_elements_text($5))
     returning id
 )
 select
