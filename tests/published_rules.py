@@ -63,7 +63,9 @@ def _in_effect_valid(case: Case[Any]) -> bool:
     data = case.meta.phase.data
     changed = {mutation.parameter for mutation in data.mutations} or {data.parameter}
     values = {name: case.query.get(name) for name in changed if name is not None}
-    empty = {name for name, value in values.items() if value in ("", [""])}
+    empty = {
+        name for name, value in values.items() if value in ("", [""], {}, [])
+    }  # an empty object is sent as nothing, too
     return bool(empty) and all(
         name in empty or (name in SEVERAL and not isinstance(values[name], list)) for name in values
     )
