@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from litestar import Litestar, Request, Response, Router
+from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
 from hub import db, settings
@@ -39,7 +40,9 @@ def create_app(settings: Settings) -> Edge:
             *records.ROUTES,
             *meta.ROUTES,
             Router("/", route_handlers=sources.ROUTES, request_max_body_size=settings.source_payload_max_bytes),
-            create_static_files_router("/assets", [ASSETS]),
+            create_static_files_router(
+                "/assets", [ASSETS], cache_control=CacheControlHeader(public=True, max_age=3600)
+            ),
         ],
         request_class=StrictRequest,
         lifespan=[lifespan],

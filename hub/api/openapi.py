@@ -10,13 +10,13 @@ from functools import cache, reduce
 from http import HTTPStatus
 from operator import or_
 from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Meta, Struct
 
 from hub import __version__
 from hub.api.auth import Scope
@@ -157,6 +157,8 @@ def _describable(kind: Any) -> Any:
     """The type with its structs replaced by twins of which every default can be printed: an empty Raw cannot."""
     if isinstance(kind, type) and issubclass(kind, Struct):
         return _twin(kind)
+    if get_origin(kind) is Literal:  # of texts, all of them; msgspec gives the values alone
+        return Annotated[kind, Meta(extra_json_schema={"type": "string"})]
     arguments = tuple(_describable(argument) for argument in get_args(kind))
     if isinstance(kind, UnionType):
         return reduce(or_, arguments)
