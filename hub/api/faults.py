@@ -42,6 +42,7 @@ _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:[0-5
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _KEY = ("tenant_id", "submission_id", "field_id")
 # A text that never ends is one token too: looking for another quote behind each of its quotes would take the square of its length.
+_CONSTANTS = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)', re.DOTALL)
 _BRACKETS = re.compile(rb'"(?:[^"\\]+|\\.)*+"?|[\[\]{}:]', re.DOTALL)
 
 
@@ -81,7 +82,7 @@ def _number(text: str) -> _Number:
 
 
 def _no_constant(text: str) -> object:
-    raise json.JSONDecodeError(f"{text} is not JSON", text, 0)
+    raise json.JSONDecodeError("Expecting value", text, 0)
 
 
 _pairs = json.JSONDecoder(
@@ -115,10 +116,13 @@ def faults(body: bytes, kind: type[Struct]) -> Iterator[InvalidParam]:
 
 def _malformed(error: json.JSONDecodeError, text: str) -> str:
     # An unfinished string is reported at its opening quote, so the position alone does not tell.
-    if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
+    if (error.doc == text and error.pos >= len(text.rstrip())) or error.msg.startswith("Unterminated string"):
         return "Invalid JSON: unexpected end of input"
-    offset = len(text[: error.pos].encode(errors="surrogateescape"))
-    return f"Invalid JSON: {error.msg[0].lower()}{error.msg[1:]} at byte offset {offset}"
+    # Python would take NaN and Infinity, and does not say where it met them.
+    position = error.pos if error.doc == text else next(m.start(1) for m in _CONSTANTS.finditer(text) if m[1])
+    offset = len(text[:position].encode(errors="surrogateescape"))
+    what = error.msg[0].lower() + error.msg[1:].removesuffix(" at")
+    return f"Invalid JSON: {what} at byte offset {offset}"
 
 
 def _too_deep(body: bytes) -> str | None:

@@ -88,7 +88,7 @@ def record_id(segment: str) -> UUID:
     match = _UUID.fullmatch(unquote(segment))
     if match is None:
         raise ValidationFailed([InvalidParam("id", "must be a valid UUID")])
-    return UUID(match[0].strip("{}"))
+    return UUID(match[0].strip("{}").lower())  # Python knows `urn:` in lower case only
 
 
 def decode(body: bytes, kind: type[T]) -> T:

@@ -68,8 +68,9 @@ MALFORMED = "Invalid Authorization header format. Expected: Bearer <api-key>"
     ("authorization", "detail"),
     [
         (None, "Missing Authorization header"),
-        ("", MALFORMED),
+        ("", "Missing Authorization header"),
         ("Bearer", MALFORMED),
+        ("Bearer ", MALFORMED),
         (API_KEY, MALFORMED),
         (f"Basic {API_KEY}", MALFORMED),
         (f"Bearer\t{API_KEY}", MALFORMED),
@@ -96,6 +97,11 @@ async def test_without_a_good_key_nothing_opens(
 async def test_scheme_is_read_in_any_case(public: httpx.AsyncClient, scheme: str) -> None:
     """The scheme is case-insensitive, as HTTP has it."""
     assert (await public.get(URL, headers={"Authorization": f"{scheme} {API_KEY}"})).status_code == 400
+
+
+@pytest.mark.parametrize("padded", [f"Bearer {API_KEY} ", f" Bearer {API_KEY}", f"Bearer {API_KEY}\t"])
+async def test_blanks_around_the_header_are_not_part_of_it(public: httpx.AsyncClient, padded: str) -> None:
+    assert (await public.get(URL, headers={"Authorization": padded})).status_code == 400
 
 
 async def test_of_two_headers_the_first_counts(public: httpx.AsyncClient) -> None:
