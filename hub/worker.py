@@ -1,11 +1,45 @@
 """One process that answers requests: uvicorn on the socket that the supervisor (`hub.serve`) listens on."""
 
+import asyncio
 import os
 import socket
 import sys
 import threading
+from typing import cast
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class _Corked:
+    """A transport that sends head and body of an answer in one write: a second one costs as much as routing the request."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._soon = loop.call_soon
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._parts:
+            self._soon(self._flush)
+        self._parts.append(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        parts, self._parts = self._parts, []
+        if parts:
+            self._transport.write(b"".join(parts))
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._transport, name)
+
+
+class _Protocol(HttpToolsProtocol):
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        super().connection_made(cast("asyncio.Transport", _Corked(transport, self.loop)))
 
 
 class Worker(uvicorn.Server):
@@ -25,7 +59,7 @@ def main(listener: int, supervisor: int, shutdown_timeout_seconds: float) -> Non
     config = uvicorn.Config(
         "hub.app:worker",
         factory=True,
-        http="httptools",
+        http=_Protocol,
         loop="auto" if sys.platform == "win32" else "uvloop",
         ws="none",
         lifespan="on",

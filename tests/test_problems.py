@@ -373,7 +373,7 @@ async def test_full_pool_is_an_answer(settings: Settings) -> None:
         async with app.litestar.state.pool.acquire():
             answers = await asyncio.gather(
                 client.get(f"{URL}?tenant_id=acme"),
-                client.post(URL, json=make_record()),
+                client.patch(f"{URL}/{NOBODY}", json={"value_number": 1}),
                 client.get(f"{URL}/{NOBODY}"),
                 client.get("/ready"),
             )
@@ -381,6 +381,23 @@ async def test_full_pool_is_an_answer(settings: Settings) -> None:
                 problem(answer, 503, "service_unavailable")
                 assert int(answer.headers["retry-after"]) >= 1
             assert (await client.get("/health")).text == "OK"
+        assert (await client.post(URL, json=make_record())).status_code == 201
+
+
+async def test_posts_behind_a_lock_are_answered(settings: Settings, connection: Connection) -> None:
+    """Posts that nothing can store at the moment do not wait for ever: the client is told to come back."""
+    app = create_app(
+        msgspec.structs.replace(settings, database_acquire_timeout_seconds=0.1, database_statement_timeout_seconds=2)
+    )
+    async with served(app) as client:
+        async with connection.transaction():
+            await connection.execute("lock table feedback_records in access exclusive mode")
+            answers = await asyncio.gather(
+                *(client.post(URL, json=make_record(submission_id=f"s{n}")) for n in range(300))
+            )
+        for answer in answers:
+            problem(answer, 503, "service_unavailable")
+            assert int(answer.headers["retry-after"]) >= 1
         assert (await client.post(URL, json=make_record())).status_code == 201
 
 

@@ -64,6 +64,8 @@ def read(
     for kind in kinds:
         members.append({})
         for field in _fields(kind):
+            if not field.required and field.encode_name not in values:
+                continue
             try:
                 _read_field(field, values.get(field.encode_name, []), members[-1])
             except Unreadable as reason:

@@ -1,7 +1,11 @@
 """`/v1/feedback-records`: handler, then database function."""
 
-from litestar import Response, delete, get, patch, post
+from operator import attrgetter
+
+import msgspec
+from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody
+from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
 from hub import cursors
@@ -67,7 +71,7 @@ class Erasure(Struct, kw_only=True, frozen=True):
         )
     },
 )
-async def create_feedback_record(request: StrictRequest, data: JSONBody[NewRecord]) -> Record:
+async def create_feedback_record(request: StrictRequest, data: JSONBody[NewRecord]) -> ASGIResponse:
     """Store a record.
 
     A second record of the same tenant, submission and field is a conflict, whatever it says: sending again is safe.
@@ -77,10 +81,11 @@ async def create_feedback_record(request: StrictRequest, data: JSONBody[NewRecor
     outcome = await request.writer.insert(data)
     if isinstance(outcome, Duplicate):
         raise Conflict(details={"id": str(outcome.id)})
-    return _stored(data, outcome)
+    return _json(msgspec.json.encode(_stored(data, outcome)), status=201)
 
 
-_SHARED = [name for name in NewRecord.__struct_fields__ if name not in ("collected_at", "value_date")]
+_SHARED = tuple(name for name in NewRecord.__struct_fields__ if name not in ("collected_at", "value_date"))
+_shared = attrgetter(*_SHARED)
 
 
 def _stored(data: NewRecord, created: Created) -> Record:
@@ -91,7 +96,7 @@ def _stored(data: NewRecord, created: Created) -> Record:
         created_at=now,
         updated_at=now,
         value_date=None if data.value_date is None else shown(data.value_date),
-        **{name: getattr(data, name) for name in _SHARED},
+        **dict(zip(_SHARED, _shared(data), strict=True)),
     )
 
 
@@ -99,7 +104,7 @@ def _stored(data: NewRecord, created: Created) -> Record:
     "/v1/feedback-records",
     opt={"operation": Operation(scope="read", query=(RecordFilter, Paging), answers={200: Page}, problems=(400,))},
 )
-async def list_feedback_records(request: StrictRequest) -> Response[bytes]:
+async def list_feedback_records(request: StrictRequest) -> ASGIResponse:
     """List a tenant's records, page by page."""
     selection, paging = params.read(
         request.scope["query_string"], RecordFilter, Paging, tenant_id=request.principal.tenant_id
@@ -108,7 +113,7 @@ async def list_feedback_records(request: StrictRequest) -> Response[bytes]:
     texts, following = await records.page(request.pool, selection, paging)
     request.exchange.counts = {"records": len(texts)}
     end = "" if following is None else f',"next_cursor":"{cursors.encode(following)}"'
-    return _json(f'{{"data":[{",".join(texts)}],"limit":{paging.size}{end}}}\n')
+    return _json(f'{{"data":[{",".join(texts)}],"limit":{paging.size}{end}}}\n'.encode())
 
 
 @get(
@@ -147,7 +152,7 @@ async def erase_user(request: StrictRequest) -> Erased:
     "/v1/feedback-records/{id:str}",
     opt={"operation": Operation(scope="read", answers={200: Record}, problems=(400, 404))},
 )
-async def get_feedback_record(request: StrictRequest, id: FromPath[str]) -> Response[bytes]:  # noqa: A002 - its public name
+async def get_feedback_record(request: StrictRequest, id: FromPath[str]) -> ASGIResponse:  # noqa: A002 - its public name
     """Read a record."""
     text = await records.get(request.pool, record_id(id), request.principal.tenant_id)
     return _found(text)
@@ -165,7 +170,7 @@ async def get_feedback_record(request: StrictRequest, id: FromPath[str]) -> Resp
 )  # fmt: skip
 async def update_feedback_record(
     request: StrictRequest, id: FromPath[str], data: JSONBody[RecordPatch]  # noqa: A002 - its public name
-) -> Response[bytes]:  # fmt: skip
+) -> ASGIResponse:  # fmt: skip
     """Change a record's values.
 
     A JSON merge patch (RFC 7396): absent keeps, null clears. A patch that changes nothing leaves `updated_at` alone.
@@ -184,18 +189,19 @@ async def delete_feedback_record(request: StrictRequest, id: FromPath[str]) -> N
         raise _not_found()
 
 
-def _found(text: str | None) -> Response[bytes]:
+def _found(text: str | None) -> ASGIResponse:
     if text is None:
         raise _not_found()
-    return _json(text)
+    return _json(text.encode())
 
 
 def _not_found() -> NotFound:
     return NotFound("feedback record not found", details={"resource_type": "feedback record"})
 
 
-def _json(text: str) -> Response[bytes]:
-    return Response(text.encode(), media_type="application/json")
+def _json(body: bytes, *, status: int = 200) -> ASGIResponse:
+    # Litestar's Response would be turned into this on every request.
+    return ASGIResponse(body=body, status_code=status, media_type="application/json")
 
 
 ROUTES = (

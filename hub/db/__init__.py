@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -51,31 +51,35 @@ class Pool:
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", wait: float) -> None:
         self._pool = pool
-        self._wait = wait
+        self.wait = wait
 
     def acquire(self) -> "asyncpg.pool.PoolAcquireContext[asyncpg.Record]":
-        return self._pool.acquire(timeout=self._wait)
+        return self._pool.acquire(timeout=self.wait)
 
     async def close(self) -> None:
         await self._pool.close()
 
 
-async def open_pool(settings: Settings) -> Pool:
+Plans = Literal["force_custom_plan", "force_generic_plan"]
+
+
+async def open_pool(settings: Settings, *, plans: Plans = "force_custom_plan", most: int | None = None) -> Pool:
     """Connections that plan every statement for its own parameters: optional filters need that to use an index.
 
-    Opens none yet: a hub whose database is away starts all the same, and answers 503 until it is back.
+    Where only inserts run, a plan made once is as good and saves the planning. At most `most` connections, else as many as
+    the settings say. Opens none yet: a hub whose database is away starts all the same, and answers 503 until it is back.
     """
     milliseconds = str(round(settings.database_statement_timeout_seconds * 1000))
     pool = await asyncpg.create_pool(
         settings.database_url,
         min_size=0,
-        max_size=settings.database_max_conns,
+        max_size=most or settings.database_max_conns,
         timeout=settings.database_connect_timeout_seconds,
         reset=_keep,
         server_settings={
             "application_name": "feedback-hub",
             "TimeZone": "UTC",
-            "plan_cache_mode": "force_custom_plan",
+            "plan_cache_mode": plans,
             "jit": "off",
             "statement_timeout": milliseconds,
             "idle_in_transaction_session_timeout": milliseconds,

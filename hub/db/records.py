@@ -114,8 +114,8 @@ async def page(pool: Pool, selection: RecordFilter, paging: Paging) -> tuple[lis
     statement = _PAGES[paging.sort, paging.order]
     async with pool.acquire() as connection:
         # One more than asked for tells whether there is a next page.
-        rows = await connection.fetch(statement, *arguments(selection), *after, paging.size + 1)
-    texts: list[str] = [row[0] for row in rows]
+        text: str | None = await connection.fetchval(statement, *arguments(selection), *after, paging.size + 1)
+    texts = text.split("\n") if text else []
     if len(texts) <= paging.size:
         return texts, None
     last = _position.decode(texts[paging.size - 1])
