@@ -191,8 +191,8 @@ class RecordFilter(Struct, kw_only=True, frozen=True):
 
 def shown(moment: datetime) -> Timestamp:
     """A moment as the wire has it: UTC, `Z`, no trailing zeros."""
-    text = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{moment.microsecond:06}".rstrip("0") + "Z" if moment.microsecond else f"{text}Z"
+    text = moment.astimezone(UTC).isoformat().removesuffix("+00:00")
+    return f"{text.rstrip('0') if moment.microsecond else text}Z"
 
 
 class Created(Struct, frozen=True):

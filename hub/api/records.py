@@ -5,11 +5,11 @@ from operator import attrgetter
 import msgspec
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody
-from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
 from hub import cursors
 from hub.api import params
+from hub.api.answers import Json
 from hub.api.openapi import Operation
 from hub.api.problems import Conflict, NotFound
 from hub.api.strict import StrictRequest, record_id
@@ -71,7 +71,7 @@ class Erasure(Struct, kw_only=True, frozen=True):
         )
     },
 )
-async def create_feedback_record(request: StrictRequest, data: JSONBody[NewRecord]) -> ASGIResponse:
+async def create_feedback_record(request: StrictRequest, data: JSONBody[NewRecord]) -> Json:
     """Store a record.
 
     A second record of the same tenant, submission and field is a conflict, whatever it says: sending again is safe.
@@ -81,7 +81,7 @@ async def create_feedback_record(request: StrictRequest, data: JSONBody[NewRecor
     outcome = await request.writer.insert(data)
     if isinstance(outcome, Duplicate):
         raise Conflict(details={"id": str(outcome.id)})
-    return _json(msgspec.json.encode(_stored(data, outcome)), status=201)
+    return Json(msgspec.json.encode(_stored(data, outcome)), status=201)
 
 
 _SHARED = tuple(name for name in NewRecord.__struct_fields__ if name not in ("collected_at", "value_date"))
@@ -104,7 +104,7 @@ def _stored(data: NewRecord, created: Created) -> Record:
     "/v1/feedback-records",
     opt={"operation": Operation(scope="read", query=(RecordFilter, Paging), answers={200: Page}, problems=(400,))},
 )
-async def list_feedback_records(request: StrictRequest) -> ASGIResponse:
+async def list_feedback_records(request: StrictRequest) -> Json:
     """List a tenant's records, page by page."""
     selection, paging = params.read(
         request.scope["query_string"], RecordFilter, Paging, tenant_id=request.principal.tenant_id
@@ -113,7 +113,7 @@ async def list_feedback_records(request: StrictRequest) -> ASGIResponse:
     texts, following = await records.page(request.pool, selection, paging)
     request.exchange.counts = {"records": len(texts)}
     end = "" if following is None else f',"next_cursor":"{cursors.encode(following)}"'
-    return _json(f'{{"data":[{",".join(texts)}],"limit":{paging.size}{end}}}\n'.encode())
+    return Json(f'{{"data":[{",".join(texts)}],"limit":{paging.size}{end}}}'.encode())
 
 
 @get(
@@ -152,7 +152,7 @@ async def erase_user(request: StrictRequest) -> Erased:
     "/v1/feedback-records/{id:str}",
     opt={"operation": Operation(scope="read", answers={200: Record}, problems=(400, 404))},
 )
-async def get_feedback_record(request: StrictRequest, id: FromPath[str]) -> ASGIResponse:  # noqa: A002 - its public name
+async def get_feedback_record(request: StrictRequest, id: FromPath[str]) -> Json:  # noqa: A002 - its public name
     """Read a record."""
     text = await records.get(request.pool, record_id(id), request.principal.tenant_id)
     return _found(text)
@@ -170,7 +170,7 @@ async def get_feedback_record(request: StrictRequest, id: FromPath[str]) -> ASGI
 )  # fmt: skip
 async def update_feedback_record(
     request: StrictRequest, id: FromPath[str], data: JSONBody[RecordPatch]  # noqa: A002 - its public name
-) -> ASGIResponse:  # fmt: skip
+) -> Json:  # fmt: skip
     """Change a record's values.
 
     A JSON merge patch (RFC 7396): absent keeps, null clears. A patch that changes nothing leaves `updated_at` alone.
@@ -189,19 +189,14 @@ async def delete_feedback_record(request: StrictRequest, id: FromPath[str]) -> N
         raise _not_found()
 
 
-def _found(text: str | None) -> ASGIResponse:
+def _found(text: str | None) -> Json:
     if text is None:
         raise _not_found()
-    return _json(text.encode())
+    return Json(text.encode())
 
 
 def _not_found() -> NotFound:
     return NotFound("feedback record not found", details={"resource_type": "feedback record"})
-
-
-def _json(body: bytes, *, status: int = 200) -> ASGIResponse:
-    # Litestar's Response would be turned into this on every request.
-    return ASGIResponse(body=body, status_code=status, media_type="application/json")
 
 
 ROUTES = (

@@ -6,6 +6,7 @@ A body that failed is walked again for all its faults.
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -17,12 +18,20 @@ from uuid import UUID
 import msgspec
 from litestar import Request
 from litestar.datastructures import State
+from litestar.types import HTTPDisconnectEvent, HTTPRequestEvent
 from msgspec import Struct, structs
 
 from hub.api.auth import Principal
 from hub.api.edge import Exchange, exchange
 from hub.api.faults import EARLIEST, KEY_TOO_LONG, LATEST, MAX_DEPTH, MAX_KEY_BYTES, faults, parse_instant
-from hub.api.problems import MAX_INVALID_PARAMS, BadRequest, InvalidParam, UnsupportedMediaType, ValidationFailed
+from hub.api.problems import (
+    MAX_INVALID_PARAMS,
+    BadRequest,
+    ContentTooLarge,
+    InvalidParam,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
 from hub.db import Pool
 from hub.db.writer import Writer
 from hub.model import NO_METADATA, NewRecord, TenantRecord
@@ -43,6 +52,8 @@ _ODD_NUMBER = re.compile(rb"[eE][+-]?\d{3}|\d{400}")
 class StrictRequest(Request[Principal, Principal, State]):
     """Decodes the body straight into the type the handler declares: no dict in between, nothing coerced."""
 
+    _received: bytes | None = None
+
     @property
     def principal(self) -> Principal:
         """The key the request came with."""
@@ -62,6 +73,31 @@ class StrictRequest(Request[Principal, Principal, State]):
     def writer(self) -> Writer:
         """Where single records are stored."""
         return cast("Writer", self.app.state.writer)
+
+    async def body(self) -> bytes:
+        """The body. Raises `ContentTooLarge` beyond the route's limit.
+
+        Litestar's own way through a generator and parsed headers takes a tenth of the time of a post.
+        """
+        if self._received is None:
+            self._received = await self._receive_body()
+        return self._received
+
+    async def _receive_body(self) -> bytes:
+        limit = self.route_handler.resolve_request_max_body_size() or sys.maxsize
+        parts: list[bytes] = []
+        size, more = 0, True
+        while more:
+            message = cast("HTTPRequestEvent | HTTPDisconnectEvent", await self.receive())
+            if message["type"] == "http.disconnect":
+                raise BadRequest("The client went away before its request was complete")
+            part = message.get("body", b"")
+            size += len(part)
+            if size > limit:
+                raise ContentTooLarge
+            parts.append(part)
+            more = message.get("more_body", False)
+        return b"".join(parts)
 
     async def json(self) -> object:
         """The body as the struct. Raises `BadRequest`, `ValidationFailed`, `UnsupportedMediaType`."""
