@@ -16,7 +16,7 @@ from hub.api.auth import Keyring
 from hub.api.edge import Edge, exchange
 from hub.api.strict import StrictRequest
 from hub.db.writer import Writer
-from hub.settings import WRITER_CONNECTIONS, Settings
+from hub.settings import Settings
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 
@@ -27,14 +27,12 @@ def create_app(settings: Settings) -> Edge:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         app.state.pool = await db.open_pool(settings)
-        inserts = await db.open_pool(settings, plans="force_generic_plan", most=WRITER_CONNECTIONS)
-        app.state.writer = Writer(inserts, statements=WRITER_CONNECTIONS)
+        app.state.writer = Writer(app.state.pool)
         app.state.keyring = Keyring(app.state.pool, settings.api_key)
         try:
             yield
         finally:
             await app.state.writer.close()
-            await inserts.close()
             await app.state.pool.close()
 
     litestar = Litestar(

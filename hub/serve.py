@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from hub import embedded
-from hub.settings import WRITER_CONNECTIONS, Settings
+from hub.settings import Settings
 
 MOST_WORKERS = 8
 """By default. Beyond it the database is the limit, and each worker brings a pool of connections."""
@@ -63,7 +63,7 @@ def serve(settings: Settings) -> None:
 
 def connections(settings: Settings) -> int:
     """How many connections the bundled Postgres allows."""
-    return max(100, workers(settings) * (settings.database_max_conns + WRITER_CONNECTIONS) + SPARE_CONNECTIONS)
+    return max(100, workers(settings) * max(2, settings.database_max_conns) + SPARE_CONNECTIONS)
 
 
 def workers(settings: Settings) -> int:

@@ -16,9 +16,6 @@ Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Connections = Annotated[int, Meta(ge=1, le=1000)]
 Bytes = Annotated[int, Meta(ge=1024, le=1 << 31)]
 
-WRITER_CONNECTIONS = 4
-"""Of one worker process, for single inserts; mostly one of them is open."""
-
 
 class InvalidSettingsError(Exception):
     """One line for each variable that cannot be used."""
@@ -42,7 +39,7 @@ class Settings(Struct, kw_only=True, frozen=True, rename="upper"):
     web_concurrency: Annotated[int, Meta(ge=1, le=256)] | None = None
     """Worker processes; as many as there are cores when unset."""
     database_max_conns: Connections = 10
-    """Connections of one worker process, at most, beside the few that only insert."""
+    """Connections of one worker process, at most (but two, if it is 1)."""
     database_connect_timeout_seconds: Seconds = 10
     database_acquire_timeout_seconds: Seconds = 5
     """How long a request waits for a connection before it is answered 503."""

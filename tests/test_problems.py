@@ -370,9 +370,12 @@ async def test_full_pool_is_an_answer(settings: Settings) -> None:
     """When no connection comes free in time the client is told to come back, and served when one is."""
     app = create_app(msgspec.structs.replace(settings, database_max_conns=1, database_acquire_timeout_seconds=0.1))
     async with served(app) as client:
-        async with app.litestar.state.pool.acquire():
+        pool = app.litestar.state.pool
+        async with pool.acquire(), pool.acquire_planned():
             answers = await asyncio.gather(
                 client.get(f"{URL}?tenant_id=acme"),
+                client.get(f"{URL}?tenant_id=acme&field_id=q1"),
+                client.post(URL, json=make_record()),
                 client.patch(f"{URL}/{NOBODY}", json={"value_number": 1}),
                 client.get(f"{URL}/{NOBODY}"),
                 client.get("/ready"),

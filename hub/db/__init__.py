@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Literal, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -46,34 +46,51 @@ def query(name: str) -> str:
     return re.sub(r"/\* include (\S+) \*/", lambda match: query(match[1]), text)
 
 
-class Pool:
-    """asyncpg's pool, whose `acquire` waits only so long: a full pool is an answer, not a hang."""
+Acquired: TypeAlias = "asyncpg.pool.PoolAcquireContext[asyncpg.Record]"
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", wait: float) -> None:
-        self._pool = pool
+
+class Pool:
+    """Connections of one process, in two halves that plan differently.
+
+    Both wait for a free one only so long: a full pool is an answer, not a hang.
+    """
+
+    def __init__(
+        self, planning: "asyncpg.Pool[asyncpg.Record]", planned: "asyncpg.Pool[asyncpg.Record]", wait: float
+    ) -> None:
+        self._planning = planning
+        self._planned = planned
         self.wait = wait
 
-    def acquire(self) -> "asyncpg.pool.PoolAcquireContext[asyncpg.Record]":
-        return self._pool.acquire(timeout=self.wait)
+    def acquire(self) -> Acquired:
+        """A connection that plans each statement for its parameters: optional filters need that to use an index."""
+        return self._planning.acquire(timeout=self.wait)
+
+    def acquire_planned(self) -> Acquired:
+        """A connection that plans a statement once, for those whose plan no parameter could change: it saves them a third."""
+        return self._planned.acquire(timeout=self.wait)
 
     async def close(self) -> None:
-        await self._pool.close()
+        await self._planning.close()
+        await self._planned.close()
 
 
-Plans = Literal["force_custom_plan", "force_generic_plan"]
+async def open_pool(settings: Settings) -> Pool:
+    """Opens no connection yet: a hub whose database is away starts all the same, and answers 503 until it is back."""
+    most = settings.database_max_conns
+    return Pool(
+        await _open(settings, "force_custom_plan", most - most // 2),
+        await _open(settings, "force_generic_plan", max(1, most // 2)),
+        settings.database_acquire_timeout_seconds,
+    )
 
 
-async def open_pool(settings: Settings, *, plans: Plans = "force_custom_plan", most: int | None = None) -> Pool:
-    """Connections that plan every statement for its own parameters: optional filters need that to use an index.
-
-    Where only inserts run, a plan made once is as good and saves the planning. At most `most` connections, else as many as
-    the settings say. Opens none yet: a hub whose database is away starts all the same, and answers 503 until it is back.
-    """
+async def _open(settings: Settings, plans: str, most: int) -> "asyncpg.Pool[asyncpg.Record]":
     milliseconds = str(round(settings.database_statement_timeout_seconds * 1000))
-    pool = await asyncpg.create_pool(
+    return await asyncpg.create_pool(
         settings.database_url,
         min_size=0,
-        max_size=most or settings.database_max_conns,
+        max_size=most,
         timeout=settings.database_connect_timeout_seconds,
         reset=_keep,
         server_settings={
@@ -85,7 +102,6 @@ async def open_pool(settings: Settings, *, plans: Plans = "force_custom_plan", m
             "idle_in_transaction_session_timeout": milliseconds,
         },
     )
-    return Pool(pool, settings.database_acquire_timeout_seconds)
 
 
 async def _keep(_: Connection) -> None:
