@@ -9,18 +9,19 @@ import json
 import math
 import pkgutil
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import Any, Literal, Protocol, TypeVar, cast
+from typing import Any, Generic, Literal, Protocol, TypeVar, cast
 
 import msgspec
 from msgspec import Raw, Struct, inspect
 
-from hub.model import Draft, NewRecord
+from hub.model import Draft, FieldType, NewRecord
 
 T = TypeVar("T")
 F = TypeVar("F", bound="Form")
+A_co = TypeVar("A_co", bound="Asked", covariant=True)
 
 Reason = Literal[
     "empty", "personal_data", "needs_definition", "not_feedback", "unsupported_type", "out_of_range", "unparseable",
@@ -35,6 +36,9 @@ LARGEST_NUMBER = 1e15
 MAX_KEY_BYTES = 2600
 MAX_DEPTH = 128
 MAX_ID = 255
+
+# Without the definition nobody can tell these from words that somebody typed.
+CODES = ("clicked", "dismissed", "accepted", "booked", "skipped")
 
 # Columns that identify something: when too long they keep a prefix and gain a hash, so that they stay different.
 _IDS = ("field_id", "field_group_id", "source_id", "value_id", "user_id")
@@ -169,6 +173,72 @@ class Metadata(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def raw(self) -> Raw:
         return encoded(self)
+
+
+class Choice(Struct, frozen=True):
+    """An option, a row, a column. Some have no id."""
+
+    id: str | None
+    label: str
+
+    @property
+    def part(self) -> str:
+        return self.id or digest(self.label)
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What is known of a question. Sources that know more extend it."""
+
+    id: str
+    type: str | None = None
+    label: str
+    scale: Scale | None = None
+    display: Display | None = None
+
+
+class Question(Struct, Generic[A_co], frozen=True):
+    """A question in one submission, with what all its records share."""
+
+    asked: A_co
+    shared: Draft
+    metadata: Metadata
+
+    def record(  # noqa: PLR0913 - the columns of a record
+        self, field_type: FieldType, *, part: str | None = None, label: str | None = None, total_items: int | None = None,
+        coerced: bool = False, text: str | None = None, value_id: str | None = None, number: float | None = None,
+        boolean: bool | None = None, date: datetime | None = None,
+    ) -> Draft:  # fmt: skip
+        asked = self.asked
+        return msgspec.structs.replace(
+            self.shared,
+            field_id=self.field_id(part),
+            field_type=field_type,
+            field_label=label or asked.label,
+            field_group_id=asked.id if part else None,
+            field_group_label=asked.label if part else None,
+            value_text=text,
+            value_id=value_id,
+            value_number=number,
+            value_boolean=boolean,
+            value_date=date,
+            metadata=msgspec.structs.replace(
+                self.metadata,
+                question_type=asked.type,
+                scale=asked.scale,
+                display=asked.display,
+                total_items=total_items,
+                coerced=coerced,
+            ).raw(),
+        )
+
+    def skip(self, reason: Reason, detail: str = "", *, part: str | None = None) -> Skipped:
+        return Skipped(field_id=fitting_id(self.field_id(part)), reason=reason, detail=detail)
+
+    def field_id(self, part: str | None) -> str:
+        return f"{self.asked.id}__{part}" if part else self.asked.id
+
+
+Answers = Iterator[Draft | Skipped]
 
 
 def flatten(
@@ -339,6 +409,12 @@ def as_text(value: object) -> str | None:
     return msgspec.json.encode(value).decode() if isinstance(value, (bool, int, float)) else None
 
 
+def as_lines(value: object) -> str | None:
+    """An answer in words, a list of them a line each; nothing for what is neither."""
+    lines = [as_text(item) for item in (value if isinstance(value, list) else [value]) if item is not None]
+    return None if None in lines else "\n".join(line for line in lines if line)
+
+
 def as_number(value: object) -> float | None:
     """An answer as a number, when it is one or spells one."""
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
@@ -349,6 +425,107 @@ def as_number(value: object) -> float | None:
         return float(value)
     except OverflowError:
         return math.inf
+
+
+def score(question: Question[Asked], value: object, kind: FieldType) -> Answers:
+    """A number within the scale of the question."""
+    number, scale = as_number(value), question.asked.scale
+    if number is None:
+        yield question.skip("unparseable", "not a number")
+    elif scale and not scale.min <= number <= scale.max:
+        yield question.skip("out_of_range", f"not between {scale.min} and {scale.max}")
+    else:
+        yield question.record(kind, number=number, coerced=isinstance(value, str))
+
+
+def texts(question: Question[Asked], value: object) -> Generator[Skipped, None, list[str]]:
+    """The entries of a list. A single value stands for a list of one, as API clients may send it."""
+    if isinstance(value, dict):
+        yield question.skip("unparseable", "not a list")
+        return []
+    found: list[str] = []
+    for item in value if isinstance(value, list) else [value]:
+        text = "" if item is None else as_text(item)
+        if text is None:
+            yield question.skip("unparseable", "an entry is not a text", part=digest(canonical(item)))
+        else:
+            found.append(text)
+    return found
+
+
+def by_entry(question: Question[Asked], value: object, *, coerced: bool = False) -> Answers:
+    """One record per selected option, where options have no ids."""
+    for text in dict.fromkeys((yield from texts(question, value))):
+        if text.strip():
+            yield question.record("categorical", part=digest(text), text=text, coerced=coerced)
+
+
+def by_row(
+    question: Question[Asked],
+    value: object,
+    find_row: Callable[[str], Choice | None] = lambda _: None,
+    find_column: Callable[[str], Choice | None] = lambda _: None,
+) -> Answers:
+    """One record per answered row."""
+    if not isinstance(value, dict):
+        yield question.skip("unparseable", "not rows and columns")
+        return
+    for row_label, cell in sorted(value.items()):
+        row = find_row(row_label) or Choice(None, row_label)
+        text = as_text(cell)
+        if cell is None:
+            continue
+        if blank(cell):
+            yield question.skip("empty", part=row.part)
+        elif text is None:
+            yield question.skip("unparseable", "not one column", part=row.part)
+        else:
+            column = find_column(text) or Choice(None, text)
+            yield question.record(
+                "categorical", part=row.part, label=row.label or row_label, text=column.label or text, value_id=column.id,
+                coerced=not isinstance(cell, str),
+            )  # fmt: skip
+
+
+def by_shape(question: Question[Asked], value: object, number_is: FieldType = "number") -> Answers:
+    """An answer whose question is not known."""
+    if value is None:
+        return
+    number = as_number(value) if not isinstance(value, str) else None
+    if blank(value):
+        yield question.skip("empty")
+    elif value in CODES:
+        yield question.skip("needs_definition")
+    elif isinstance(value, str):
+        yield question.record("text", text=value)
+    elif isinstance(value, bool):
+        yield question.record("boolean", boolean=value)
+    elif number is not None:
+        yield question.record(number_is, number=number)
+    elif isinstance(value, dict):
+        yield from by_row(question, value)
+    else:
+        yield from by_entry(question, value)
+
+
+def attributes(known: Mapping[str, Raw], options: Options) -> dict[str, Raw]:
+    """What was asked for by name, of what is known about a person or a submission."""
+    asked = {name: gently(known.get(name, ABSENT), object) for name in sorted(set(options.attributes))}
+    return {
+        name: encoded(brief(value) if isinstance(value, str) else value)
+        for name, value in asked.items()
+        if isinstance(value, (str, int, float)) and value != ""
+    }
+
+
+def brief(text: str | None) -> str | None:
+    """Every record of a submission carries these, so none may be huge."""
+    return text[:1000] if text else None
+
+
+def address_of(raw: Raw) -> str | None:
+    """The address of a page, without its query and fragment, which carry hidden fields and tokens."""
+    return re.split("[?#]", text_of(raw) or "", maxsplit=1)[0] or None
 
 
 def legible(body: bytes) -> Raw:
