@@ -1,0 +1,88 @@
+"""What the tests of every source do with example payloads: flatten them, and replace parts of them by anything."""
+
+import json
+from copy import deepcopy
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+from msgspec import Raw
+
+from hub import sources
+from hub.model import NewRecord
+from hub.sources import Form, Given, NotOfSourceError, Options, Skipped, Snapshot, Source, UnreadableError, legible
+
+Records = dict[str, NewRecord]
+Skips = dict[str, str]
+
+ANYTHING = ["", "q", "5", "2026-01-02", "clicked", "skipped"]
+
+
+def raw(value: object) -> Raw:
+    return legible(json.dumps(value).encode())
+
+
+def metadata(record: NewRecord) -> dict[str, object]:
+    members: dict[str, object] = json.loads(bytes(record.metadata))
+    return members
+
+
+def flattened(source: Source[Any], payload: Raw, form: Form | None, options: Options) -> tuple[Records, Skips]:
+    """Records and reasons of skips, by field."""
+    snapshot = source.snapshot(payload, Given())
+    records, skipped = sources.flatten(source, snapshot, form, options, "acme")
+    return {record.field_id: record for record in records}, {skip.field_id: skip.reason for skip in skipped}
+
+
+def attempt(
+    source: Source[Any], document: object, form: Form | None, options: Options
+) -> tuple[Snapshot, list[NewRecord], list[Skipped]] | None:
+    """The one submission in a document, unless it is refused in one of the two ways there are."""
+    try:
+        (item,) = source.unpack(legible(msgspec.json.encode(document)))
+        snapshot = source.snapshot(item, Given())
+    except (NotOfSourceError, UnreadableError):
+        return None
+    return snapshot, *sources.flatten(source, snapshot, form, options, "acme")
+
+
+def json_values(words: list[str], names: list[str]) -> st.SearchStrategy[object]:
+    """Any JSON, often with words and names of members that mean something."""
+    return st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(max_size=20)
+        | st.sampled_from([*words, *ANYTHING]),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(st.text(max_size=10) | st.sampled_from([*names, "id", "label", "q"]), inner, max_size=4)
+        ),
+        max_leaves=8,
+    )
+
+
+@st.composite
+def mutated(draw: st.DrawFn, original: object, values: st.SearchStrategy[object]) -> object:
+    """The original with one to three of its values replaced by anything."""
+    document = deepcopy(original)
+    for _ in range(draw(st.integers(1, 3))):
+        *parents, last = draw(st.sampled_from(paths(document)[1:]))
+        place: object = document
+        for key in parents:
+            place = place[key]  # type: ignore[index]
+        place[last] = draw(values)  # type: ignore[index]
+    return document
+
+
+def paths(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(deeper for key, item in inner for deeper in paths(item, (*path, key)))]
+
+
+def shuffled(value: object) -> object:
+    """The same JSON with members in another order, as jsonb gives it back."""
+    if isinstance(value, dict):
+        return {key: shuffled(value[key]) for key in sorted(value, key=lambda key: (len(key), key), reverse=True)}
+    return [shuffled(item) for item in value] if isinstance(value, list) else value
