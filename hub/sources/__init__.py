@@ -5,12 +5,14 @@ the same form gives the same drafts for ever, and storing them twice changes not
 """
 
 import hashlib
+import html
 import json
 import math
 import pkgutil
 import re
+import unicodedata
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from importlib import import_module
 from typing import Any, Generic, Literal, Protocol, TypeVar, cast
 
@@ -55,15 +57,25 @@ def _longest(kind: inspect.Type) -> int | None:
 _COLUMNS = cast("inspect.StructType", inspect.type_info(Draft)).fields
 _LIMITS = {column.name: limit for column in _COLUMNS if (limit := _longest(column.type))}
 ABSENT = Raw()
+NULL = Raw(b"null")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _ODD_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 # One way to read every text, or a long run of digits would be tried in all of them.
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _REPLACEMENT = "\ufffd"
+# A tag cannot contain the beginning of another, which keeps a text full of `<` cheap.
+_BREAK = re.compile(r"</?(?:p|div|br|li|ul|ol|h[1-6])\b[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_DATE = re.compile(r"(\d{1,4})[-/. ](\d{1,2})[-/. ](\d{1,4})", re.ASCII)
 
 
 class NotOfSourceError(Exception):
     """The payload is not one of this survey tool; the message says what was expected."""
+
+
+class FormNeededError(Exception):
+    """The payload does not name its form, and the request does not either."""
 
 
 class UnreadableError(Exception):
@@ -135,7 +147,7 @@ class Source(Protocol[F]):
         """The submissions in a request body: an object, a list, an envelope. Raises `NotOfSourceError`."""
 
     def snapshot(self, item: Raw, given: Given) -> Snapshot:
-        """One submission. Raises `UnreadableError`."""
+        """One submission. Raises `UnreadableError`, and `FormNeededError` when `form_id` has to come with the request."""
 
     def merge(self, stored: Raw, new: Raw) -> Raw:
         """The new payload, and what only another channel of the vendor had said in the stored one."""
@@ -184,6 +196,59 @@ class Choice(Struct, frozen=True):
     @property
     def part(self) -> str:
         return self.id or digest(self.label)
+
+
+class Choices(Struct, frozen=True):
+    """Options by what an answer may call them: an id, or the label of any language, as it stands or as it looks."""
+
+    by_id: Mapping[str, Choice] = {}
+    by_label: Mapping[str, Mapping[str, Choice]] = {}
+    by_look: Mapping[str, Mapping[str, Choice]] = {}
+
+    def find(self, text: str, language: str | None) -> Choice | None:
+        return self.by_id.get(text) or self.labelled(text, language)
+
+    def labelled(self, text: str, language: str | None = None) -> Choice | None:
+        """An answer holds the label its renderer showed, which may be of another language than the response ended in."""
+        codes = sorted(self.by_label, key=lambda code: (_distance(code, language), code))
+        for labels, key in ((self.by_label, text), (self.by_look, _look(text))):
+            for code in codes:
+                if key and key in labels[code]:
+                    return labels[code][key]
+        return None
+
+
+def plain(label: str) -> str:
+    """A label without its markup."""
+    return " ".join(html.unescape(_TAG.sub("", _BREAK.sub(" ", label))).split())
+
+
+def _look(label: str, plain: Callable[[str], str] = plain) -> str:
+    return unicodedata.normalize("NFC", plain(label)).casefold()
+
+
+def choices_of(labelled: Iterable[tuple[Choice, Mapping[str, str]]], plain: Callable[[str], str] = plain) -> Choices:
+    """Options with their labels by language. Of two with the same label the first counts."""
+    by_id: dict[str, Choice] = {}
+    by_label: dict[str, dict[str, Choice]] = {}
+    by_look: dict[str, dict[str, Choice]] = {}
+    for choice, labels in labelled:
+        if choice.id:
+            by_id.setdefault(choice.id, choice)
+        for code, label in labels.items():
+            by_label.setdefault(code, {}).setdefault(label, choice)
+            by_look.setdefault(code, {}).setdefault(_look(label, plain), choice)
+    return Choices(by_id, by_label, by_look)
+
+
+def _distance(code: str, language: str | None) -> int:
+    """How far a language is from that of the response. `de` and `de-DE` are near: codes were completed in 2026."""
+    code, wanted = code.casefold(), (language or "default").casefold()
+    if code == wanted:
+        return 0
+    if code.partition("-")[0] == wanted.partition("-")[0]:
+        return 1
+    return 2 if code == "default" else 3
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -436,6 +501,37 @@ def score(question: Question[Asked], value: object, kind: FieldType) -> Answers:
         yield question.skip("out_of_range", f"not between {scale.min} and {scale.max}")
     else:
         yield question.record(kind, number=number, coerced=isinstance(value, str))
+
+
+def day(question: Question[Asked], value: object, date_format: str) -> Answers:
+    """A calendar date, which no time zone may shift."""
+    try:
+        date = _calendar_date(value.strip() if isinstance(value, str) else "", date_format)
+    except ValueError:
+        yield question.skip("unparseable", "not a date in the format of the question")
+    else:
+        yield question.record("date", date=date)
+
+
+def _calendar_date(text: str, date_format: str) -> datetime:
+    """The interface stores `2026-10-01`; clients of the API write what the question shows. Raises `ValueError`."""
+    if _ISO_DATE.match(text):
+        return datetime.combine(datetime.fromisoformat(text).date(), time(), UTC)
+    parts = _DATE.fullmatch(text)
+    if parts is None or sorted(date_format.split("-")) != ["M", "d", "y"]:
+        raise ValueError(text)
+    named = dict(zip(date_format.split("-"), parts.groups(), strict=True))
+    if len(named["y"]) != len("2026"):
+        raise ValueError(text)
+    return datetime(int(named["y"]), int(named["M"]), int(named["d"]), tzinfo=UTC)
+
+
+def personal_data(question: Question[Asked], value: object) -> Answers:  # noqa: ARG001 - a reader like the others
+    yield question.skip("personal_data")
+
+
+def not_feedback(question: Question[Asked], value: object) -> Answers:  # noqa: ARG001 - a reader like the others
+    yield question.skip("not_feedback")
 
 
 def texts(question: Question[Asked], value: object) -> Generator[Skipped, None, list[str]]:

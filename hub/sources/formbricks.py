@@ -3,12 +3,9 @@
 Field ids are those of Formbricks' own importer: `el`, `el__choiceId`, `el__rowId`, `el__other`.
 """
 
-import html
 import math
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, time
 from typing import get_args
 
 import msgspec
@@ -17,10 +14,12 @@ from msgspec import Raw, Struct
 from hub.model import Draft, FieldType
 from hub.sources import (
     ABSENT,
+    NULL,
     About,
     Answers,
     Asked,
     Choice,
+    Choices,
     Display,
     Form,
     Given,
@@ -42,6 +41,8 @@ from hub.sources import (
     brief,
     by_row,
     by_shape,
+    choices_of,
+    day,
     digest,
     encoded,
     fitting_id,
@@ -51,13 +52,15 @@ from hub.sources import (
     items_of,
     joined,
     members_of,
+    not_feedback,
+    personal_data,
+    plain,
     score,
     text_of,
     texts,
 )
 
 SOURCE_TYPE = "formbricks_survey"
-NULL = Raw(b"null")
 
 EVENTS = ("responseCreated", "responseUpdated", "responseFinished")
 OTHER = "other"
@@ -70,12 +73,7 @@ LONGEST = 86_400_000
 # Formbricks draws at most 10; what is far beyond is no scale.
 WIDEST = 100
 
-# A tag cannot contain the beginning of another, which keeps a text full of `<` cheap.
-_BREAK = re.compile(r"</?(?:p|div|br|li|ul|ol|h[1-6])\b[^<>]*>", re.IGNORECASE)
-_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _RECALL = re.compile(r"#recall:[^#/]*/fallback:([^#]*)#")
-_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_DATE = re.compile(r"(\d{1,4})[-/. ](\d{1,2})[-/. ](\d{1,4})", re.ASCII)
 
 
 class Payload(Struct, frozen=True, rename="camel"):
@@ -99,25 +97,6 @@ class Payload(Struct, frozen=True, rename="camel"):
     person_attributes: Raw = ABSENT
     user_id: Raw = ABSENT
     survey: Raw = ABSENT
-
-
-class Choices(Struct, frozen=True):
-    """Options by what an answer may call them: an id, or the label of any language, as it stands or as it looks."""
-
-    by_id: Mapping[str, Choice] = {}
-    by_label: Mapping[str, Mapping[str, Choice]] = {}
-    by_look: Mapping[str, Mapping[str, Choice]] = {}
-
-    def find(self, text: str, language: str | None) -> Choice | None:
-        """An answer holds the label its renderer showed, which may be of another language than the response ended in."""
-        if text in self.by_id or not (look := _look(text)):
-            return self.by_id.get(text)
-        codes = sorted(self.by_label, key=lambda code: (_distance(code, language), code))
-        for labels, key in ((self.by_label, text), (self.by_look, look)):
-            for code in codes:
-                if key in labels[code]:
-                    return labels[code][key]
-        return None
 
 
 class Element(Asked, frozen=True, kw_only=True):
@@ -292,22 +271,15 @@ def _scale(kind: str, highest: int) -> Scale | None:
 
 
 def _choices(raw: Raw, default: str | None) -> Choices:
-    by_id: dict[str, Choice] = {}
-    by_label: dict[str, dict[str, Choice]] = {}
-    by_look: dict[str, dict[str, Choice]] = {}
+    labelled: list[tuple[Choice, Mapping[str, str]]] = []
     for item in items_of(raw):
         members = members_of(item)
         # Rows and columns were bare labels until 2025; `id` is also the code of a language.
         has_id = "label" in members or ("id" in members and "default" not in members)
         labels = _translations(members["label"] if has_id else item)
         choice_id, shown = text_of(members["id"]) if has_id else None, _default_label(labels, default)
-        choice = Choice(choice_id, _plain(shown) or choice_id or "")
-        if choice_id:
-            by_id.setdefault(choice_id, choice)
-        for code, label in {"default": shown, **labels}.items():
-            by_label.setdefault(code, {}).setdefault(label, choice)
-            by_look.setdefault(code, {}).setdefault(_look(label), choice)
-    return Choices(by_id, by_label, by_look)
+        labelled.append((Choice(choice_id, _plain(shown) or choice_id or ""), {"default": shown, **labels}))
+    return choices_of(labelled, _plain)
 
 
 def _translations(raw: Raw) -> dict[str, str]:
@@ -318,29 +290,14 @@ def _translations(raw: Raw) -> dict[str, str]:
     return {code: label for code, label in sorted(labels.items()) if label}
 
 
+def _plain(label: str) -> str:
+    """A label as people see it: for a recalled answer its fallback."""
+    return " ".join(_RECALL.sub(lambda token: token[1].replace("nbsp", " "), plain(label)).split())
+
+
 def _default_label(labels: Mapping[str, str], default: str | None) -> str:
     """The v1 API keeps the default language under `default`, the v3 API under its own code."""
     return labels.get("default") or labels.get(default or "") or next(iter(labels.values()), "")
-
-
-def _distance(code: str, language: str | None) -> int:
-    """How far a language is from that of the response. `de` and `de-DE` are near: codes were completed in 2026."""
-    code, wanted = code.casefold(), (language or "default").casefold()
-    if code == wanted:
-        return 0
-    if code.partition("-")[0] == wanted.partition("-")[0]:
-        return 1
-    return 2 if code == "default" else 3
-
-
-def _plain(label: str) -> str:
-    """A label as people see it: no markup, and for a recalled answer its fallback."""
-    text = html.unescape(_TAG.sub("", _BREAK.sub(" ", label)))
-    return " ".join(_RECALL.sub(lambda token: token[1].replace("nbsp", " "), text).split())
-
-
-def _look(label: str) -> str:
-    return unicodedata.normalize("NFC", _plain(label)).casefold()
 
 
 def flatten(payload: Raw, form: Survey | None, options: Options) -> Answers:
@@ -508,26 +465,7 @@ def _ranking(question: Question[Element], value: object) -> Answers:
 
 
 def _date(question: Question[Element], value: object) -> Answers:
-    """A calendar date, which no time zone may shift."""
-    try:
-        date = _calendar_date(value.strip() if isinstance(value, str) else "", question.asked.date_format or "")
-    except ValueError:
-        yield question.skip("unparseable", "not a date in the format of the question")
-    else:
-        yield question.record("date", date=date)
-
-
-def _calendar_date(text: str, date_format: str) -> datetime:
-    """The interface stores `2026-10-01`; clients of the API write what the question shows. Raises `ValueError`."""
-    if _ISO_DATE.match(text):
-        return datetime.combine(datetime.fromisoformat(text).date(), time(), UTC)
-    parts = _DATE.fullmatch(text)
-    if parts is None or sorted(date_format.split("-")) != ["M", "d", "y"]:
-        raise ValueError(text)
-    named = dict(zip(date_format.split("-"), parts.groups(), strict=True))
-    if len(named["y"]) != len("2026"):
-        raise ValueError(text)
-    return datetime(int(named["y"]), int(named["M"]), int(named["d"]), tzinfo=UTC)
+    return day(question, value, question.asked.date_format or "")
 
 
 def _flag(question: Question[Element], value: object) -> Answers:
@@ -535,14 +473,6 @@ def _flag(question: Question[Element], value: object) -> Answers:
         yield question.record("boolean", boolean=True, coerced=value is True)
     else:
         yield question.skip("unparseable", "neither clicked nor booked")
-
-
-def _personal_data(question: Question[Element], value: object) -> Answers:  # noqa: ARG001 - a reader like the others
-    yield question.skip("personal_data")
-
-
-def _not_feedback(question: Question[Element], value: object) -> Answers:  # noqa: ARG001 - a reader like the others
-    yield question.skip("not_feedback")
 
 
 READERS: Mapping[str, Callable[[Question[Element], object], Answers]] = {
@@ -554,15 +484,15 @@ READERS: Mapping[str, Callable[[Question[Element], object], Answers]] = {
     "csat": _score,
     "ces": _score,
     "cta": _flag,
-    "consent": _not_feedback,
+    "consent": not_feedback,
     "cal": _flag,
     "date": _date,
     "pictureSelection": _pictures,
-    "fileUpload": _personal_data,
+    "fileUpload": personal_data,
     "matrix": _matrix,
     "ranking": _ranking,
-    "address": _personal_data,
-    "contactInfo": _personal_data,
+    "address": personal_data,
+    "contactInfo": personal_data,
 }
 # Answers in words, in which "skipped" may be one.
 SPOKEN = ("openText", "multipleChoiceSingle", "multipleChoiceMulti", "matrix", "ranking")
