@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from urllib.parse import unquote
 
 import msgspec
+import uuid6
 from litestar import Response, get, post, put
 from litestar.params import FromPath
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
@@ -268,7 +269,7 @@ async def take_responses(request: StrictRequest, source: FromPath[str]) -> Respo
     tally = Tally()
     for index, item in enumerate(items):
         try:
-            snapshot = module.snapshot(item, given)
+            snapshot = module.snapshot(item, msgspec.structs.replace(given, fresh_id=str(uuid6.uuid7())))
         except UnreadableError as error:
             tally.errors.append(Unread(index=index, problem=str(error)))
             continue
@@ -335,9 +336,11 @@ def _arrival(
 
     def flatten(stored: Stored | None, definition: Raw | None) -> Taken:
         now, kept = snapshot, arrived
-        if stored is not None and stored.form_id == snapshot.form_id:
+        # A channel that does not name the form may still mean the one that another channel named.
+        if stored is not None and (None in (stored.form_id, snapshot.form_id) or stored.form_id == snapshot.form_id):
             merged = module.merge(stored.payload, snapshot.payload)
-            now = module.snapshot(merged, Given(submission_id=snapshot.submission_id, form_id=snapshot.form_id))
+            form_id = snapshot.form_id or stored.form_id
+            now = module.snapshot(merged, Given(submission_id=snapshot.submission_id, form_id=form_id))
             kept = _submission(now, arrived.tenant_id, arrived.source, _options(arrived.options))
         return _taken(module, now, kept, form_of(definition))
 

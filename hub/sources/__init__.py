@@ -103,6 +103,8 @@ class Given(Struct, frozen=True, kw_only=True):
 
     submission_id: str | None = None
     form_id: str | None = None
+    fresh_id: str | None = None
+    """An id that nothing has yet, for a payload that asks to be a new submission each time it is sent."""
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
@@ -604,9 +606,9 @@ def by_shape(question: Question[Asked], value: object, number_is: FieldType = "n
         yield from by_entry(question, value)
 
 
-def attributes(known: Mapping[str, Raw], options: Options) -> dict[str, Raw]:
-    """What was asked for by name, of what is known about a person or a submission."""
-    asked = {name: gently(known.get(name, ABSENT), object) for name in sorted(set(options.attributes))}
+def attributes(known: Mapping[str, Raw], names: Iterable[str]) -> dict[str, Raw]:
+    """The named ones of what is known about a person or a submission, where they are texts or numbers."""
+    asked = {name: gently(known.get(name, ABSENT), object) for name in sorted(set(names))}
     return {
         name: encoded(brief(value) if isinstance(value, str) else value)
         for name, value in asked.items()

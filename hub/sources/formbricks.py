@@ -354,7 +354,7 @@ def _attributes(response: Payload, options: Options, segments: set[str]) -> dict
     data = members_of(response.data)
     known = Members(members_of(response.person_attributes) | members_of(response.contact_attributes))
     known |= {name: data[name] for name in segments}
-    return attributes(known, options)
+    return attributes(known, options.attributes)
 
 
 def _read(question: Question[Element], value: object) -> Answers:
