@@ -71,7 +71,7 @@ def test_payload_becomes_its_records(path: Path) -> None:
 
     submissions = []
     for item in source.unpack(legible((path.parent / case["payload"]).read_bytes())):
-        snapshot = source.snapshot(item, Given())
+        snapshot = source.snapshot(item, Given(form_id=case.get("form_id")))
         records, skips = sources.flatten(source, snapshot, form, Options(attributes=tuple(case["attributes"])), "acme")
         columns = {name: getattr(snapshot, name) for name in snapshot.__struct_fields__ if name != "payload"}
         submissions.append({"snapshot": columns, "records": records, "skipped": skips})

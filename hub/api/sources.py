@@ -22,6 +22,7 @@ from hub.sources import (
     MAX_KEY_BYTES,
     SOURCES,
     Form,
+    FormNeededError,
     Given,
     NotOfSourceError,
     Options,
@@ -267,11 +268,10 @@ async def take_responses(request: StrictRequest, source: FromPath[str]) -> Respo
     given = Given(form_id=wanted.form_id, submission_id=own_id if len(items) == 1 else None)
     form_of = _parser(module)
     tally = Tally()
-    for index, item in enumerate(items):
-        try:
-            snapshot = module.snapshot(item, msgspec.structs.replace(given, fresh_id=str(uuid6.uuid7())))
-        except UnreadableError as error:
-            tally.errors.append(Unread(index=index, problem=str(error)))
+    # All are read before any is stored: a payload that lacks its form is refused as a whole.
+    for index, snapshot in enumerate([_snapshot(module, item, given) for item in items]):
+        if isinstance(snapshot, UnreadableError):
+            tally.errors.append(Unread(index=index, problem=str(snapshot)))
             continue
         if not _fit(wanted.tenant_id, snapshot.form_id or "", snapshot.submission_id):
             tally.errors.append(Unread(index=index, problem="Its ids are too long together"))
@@ -300,6 +300,17 @@ async def _payload(request: StrictRequest) -> Raw:
         return legible(await request.body())
     except UnreadableError as error:
         raise BadRequest(str(error)) from None
+
+
+def _snapshot(module: Source[Any], item: Raw, given: Given) -> Snapshot | UnreadableError:
+    try:
+        return module.snapshot(item, msgspec.structs.replace(given, fresh_id=str(uuid6.uuid7())))
+    except UnreadableError as error:
+        return error
+    except FormNeededError:
+        raise ValidationFailed(
+            [InvalidParam("form_id", "is required, for the payload does not name its form")]
+        ) from None
 
 
 def _names(attributes: str | None) -> tuple[str, ...]:

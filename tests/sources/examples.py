@@ -10,7 +10,18 @@ from msgspec import Raw
 
 from hub import sources
 from hub.model import NewRecord
-from hub.sources import Form, Given, NotOfSourceError, Options, Skipped, Snapshot, Source, UnreadableError, legible
+from hub.sources import (
+    Form,
+    FormNeededError,
+    Given,
+    NotOfSourceError,
+    Options,
+    Skipped,
+    Snapshot,
+    Source,
+    UnreadableError,
+    legible,
+)
 
 Records = dict[str, NewRecord]
 Skips = dict[str, str]
@@ -27,21 +38,23 @@ def metadata(record: NewRecord) -> dict[str, object]:
     return members
 
 
-def flattened(source: Source[Any], payload: Raw, form: Form | None, options: Options) -> tuple[Records, Skips]:
+def flattened(
+    source: Source[Any], payload: Raw, form: Form | None, options: Options, form_id: str | None = None
+) -> tuple[Records, Skips]:
     """Records and reasons of skips, by field."""
-    snapshot = source.snapshot(payload, Given())
+    snapshot = source.snapshot(payload, Given(form_id=form_id))
     records, skipped = sources.flatten(source, snapshot, form, options, "acme")
     return {record.field_id: record for record in records}, {skip.field_id: skip.reason for skip in skipped}
 
 
 def attempt(
-    source: Source[Any], document: object, form: Form | None, options: Options
+    source: Source[Any], document: object, form: Form | None, options: Options, form_id: str | None = None
 ) -> tuple[Snapshot, list[NewRecord], list[Skipped]] | None:
-    """The one submission in a document, unless it is refused in one of the two ways there are."""
+    """The one submission in a document, unless it is refused in one of the ways there are."""
     try:
         (item,) = source.unpack(legible(msgspec.json.encode(document)))
-        snapshot = source.snapshot(item, Given())
-    except (NotOfSourceError, UnreadableError):
+        snapshot = source.snapshot(item, Given(form_id=form_id))
+    except (NotOfSourceError, UnreadableError, FormNeededError):
         return None
     return snapshot, *sources.flatten(source, snapshot, form, options, "acme")
 
