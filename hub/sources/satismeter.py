@@ -313,11 +313,11 @@ def _overlaid(before: Raw, now: Raw) -> Raw:
 
 def _recognised(before: list[Raw], later: Payload, now: list[Raw]) -> list[Raw]:
     """The answers of now, and what another channel told about their questions: an id, a type, a label."""
-    told = {_id_of(answer["id"]): answer for answer in map(members_of, before)}
+    told = {field_id: answer for answer in map(members_of, before) if (field_id := _id_of(answer["id"]))}
     answers: list[Raw] = []
     for raw in now:
         answer = members_of(raw)
-        question = told.get(_id_of(answer["id"]), Members())
+        question = told.get(_id_of(answer["id"]) or "", Members())
         about = {name: question[name] for name in ("name", "type", "metric", "label")}
         answers.append(joined(_said(about), _said(answer)) if answer else raw)
     for name, value in ((RATING, later.rating), (COMMENT, later.feedback)):
@@ -404,11 +404,11 @@ def flatten(payload: Raw, form: Campaign | None, options: Options) -> Answers:
     answers: list[tuple[Element, object]] = []
     for index, raw in enumerate(items_of(response.answers)):
         answer = members_of(raw)
-        value = _value(answer["value"] if answer else raw)
+        value = _value(raw if gently(raw, dict[str, Raw]) is None else answer["value"])
         element = _asked(answer, form.questions if form else {})
         if element:
             answers.append((element, value))
-        elif value not in (None, {}):
+        elif value is not None:
             yield Skipped(field_id=f"answers[{index}]", reason="unparseable", detail="the answer has no id")
     rating, feedback = _value(response.rating), _value(response.feedback)
     if form and (form.type or "").casefold() == "nps" and rating is None:
