@@ -495,7 +495,10 @@ def _value(answer: Members) -> tuple[str | None, object]:
     """What was answered, and the name it stands under."""
     said = text_of(answer["type"])
     name = said if said in answer else next((name for name in BY_ANSWER if name in answer), "")
-    return name or said, gently(answer[name or ""], object)
+    value = gently(answer[name or ""], object)
+    if name == "choices" and isinstance(value, dict):
+        value = {"ids": None, **value}  # a list also where nothing but a text was written
+    return name or said, value
 
 
 def _grouped(draft: Draft, parent: Field | None) -> Draft:

@@ -50,9 +50,12 @@ def flattened(
 def attempt(
     source: Source[Any], document: object, form: Form | None, options: Options, form_id: str | None = None
 ) -> tuple[Snapshot, list[NewRecord], list[Skipped]] | None:
-    """The one submission in a document, unless it is refused in one of the ways there are."""
+    """The first submission in a document, unless there is none, or it is refused in one of the ways there are."""
     try:
-        (item,) = source.unpack(legible(msgspec.json.encode(document)))
+        items = source.unpack(legible(msgspec.json.encode(document)))
+        if not items:
+            return None
+        item, *_ = items
         snapshot = source.snapshot(item, Given(form_id=form_id))
     except (NotOfSourceError, UnreadableError, FormNeededError):
         return None
