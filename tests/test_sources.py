@@ -61,6 +61,14 @@ def test_sources_are_the_modules_of_the_folder() -> None:
     assert all(source.ABOUT.source_type and source.ABOUT.question_types for source in SOURCES.values())
 
 
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_source_is_shown(name: str) -> None:
+    """By examples with what they become, by a history of one submission, and by a page."""
+    assert any(path.parent.name == name for path in EXPECTED)
+    assert (EXAMPLES / name / "history.json").exists()
+    assert (EXAMPLES.parent.parent / "docs" / "sources" / f"{name}.md").exists()
+
+
 @pytest.mark.parametrize("path", EXPECTED, ids=lambda path: f"{path.parent.name}-{path.name.split('.')[0]}")
 def test_payload_becomes_its_records(path: Path) -> None:
     """JSON in, JSON out: an example payload becomes exactly the submissions, records and skips written beside it."""

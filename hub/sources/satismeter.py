@@ -285,7 +285,7 @@ def merge(stored: Raw, new: Raw) -> Raw:
     earlier, later = (msgspec.json.decode(payload, type=Payload) for payload in (stored, new))
     same = (_order(earlier), _status(earlier)) == (_order(later), _status(later))
     # How a response ended and what it held are facts of one moment, whichever channel told them.
-    past = (set() if same else FLAGS) | (set() if same and _answered(later) else CONTENT)
+    past = (set() if same else {"created", *FLAGS}) | (set() if same and _answered(later) else CONTENT)
     merged = {name: value for name, value in before.items() if name not in past} | _said(now)
     if same and _flagged(later) is None:
         merged |= _said({name: before[name] for name in FLAGS})
@@ -304,7 +304,7 @@ def merge(stored: Raw, new: Raw) -> Raw:
 def _overlaid(before: Raw, now: Raw) -> Raw:
     """What is said now over what was said before, within objects too."""
     if now in (ABSENT, NULL):
-        return before
+        return now if before == ABSENT else before
     one, two = gently(before, dict[str, Raw]), gently(now, dict[str, Raw])
     if one is None or two is None:
         return now

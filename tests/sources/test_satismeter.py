@@ -34,6 +34,7 @@ from tests.sources.examples import Records, Skips, flattened, metadata, mutated,
 SAMPLES = Path(__file__).parent / "satismeter"
 CATALOGUE = "26_v3_campaign_statistics_with_name_and_type.json"
 ALL_TYPES = "10_webhook_completed_all_question_types.json"
+EXPORTED = "22_export_v3_same_as_10.json"
 LEGACY = "12_webhook_legacy_shape_no_types.json"
 
 NPS_ID = "13d794a3-f030-11ef-93fd-5b21fc43b6ed"
@@ -541,18 +542,6 @@ def test_places_and_methods_are_spelled_alike() -> None:
 # Channels
 
 
-def exported(delivery: Raw) -> Json:
-    """The same response as the API v3 answers it."""
-    inner: Json = json.loads(bytes(delivery))["response"]
-    names = ("id", "created", "project", "campaign", "method", "language", "answers", "user", "device", "referrer")
-    location = {
-        "country": {"code": "DE", "name": "Germany"},
-        "region": {"code": "BE", "name": "Berlin"},
-        "city": "Berlin",
-    }
-    return {**{name: inner[name] for name in names}, "location": location}
-
-
 def columns(records: Records) -> Json:
     return {key: msgspec.structs.replace(record, metadata=Raw()) for key, record in records.items()}
 
@@ -562,7 +551,7 @@ def test_webhook_and_export_agree(catalogue: str | None) -> None:
     """The same response from both: same ids, values, labels and groups; metadata differ in what one does not tell."""
     form = satismeter.form(sample(catalogue)) if catalogue else None
     webhook, _ = flatten(satismeter.unpack(sample(ALL_TYPES))[0], form)
-    export, _ = flatten(raw(exported(sample(ALL_TYPES))), form)
+    export, _ = flatten(satismeter.unpack(sample(EXPORTED))[0], form)
     named = {key: msgspec.structs.replace(record, source_name=None) for key, record in webhook.items()}
 
     assert columns(export) == columns(webhook if catalogue else named)
@@ -581,30 +570,17 @@ def history(*snapshots: Raw) -> tuple[Records, str]:
     return flatten(stored.payload, None, "plan")[0], stored.status
 
 
-def snapshots_of_one() -> list[Raw]:
-    """One submission: dismissed, then completed, as a webhook, an export, an older webhook tell it."""
-    inner: Json = json.loads(bytes(sample(ALL_TYPES)))["response"]
-    around = {"campaign": {"id": inner["campaign"], "name": "NPS Survey"}}
-    answers: list[Json] = inner["answers"]  # type: ignore[assignment]
-    dismissed = {**inner, "dismissed": True, "answers": [{**answers[0], "value": 2}], "rating": 2, "feedback": None}
-    follow_ups = [{name: item[name] for name in ("id", "label", "value")} for item in answers[2:]]
-    older = {name: inner[name] for name in ("id", "created", "project", "rating", "feedback", "user")}
-    return [
-        delivered(dismissed, **around, event="dismissed"),
-        delivered(inner, **around),
-        raw(exported(sample(ALL_TYPES))),
-        delivered({**older, "completed": True, "answers": follow_ups}),
-    ]
+HISTORY = [name for moment in json.loads((SAMPLES / "history.json").read_text())["snapshots"] for name in moment]
 
 
 @settings(deadline=None)
-@given(st.permutations(snapshots_of_one() * 2))
-def test_any_order_of_snapshots_converges(order: list[Raw]) -> None:
+@given(st.permutations(HISTORY * 2))
+def test_any_order_of_snapshots_converges(order: list[str]) -> None:
     """Redelivered, late, by every channel: the same rows in the end."""
-    webhook = history(snapshots_of_one()[1])
+    webhook = history(*satismeter.unpack(sample(ALL_TYPES)))
 
     assert webhook[1] == "completed"
-    assert history(*order) == webhook
+    assert history(*(item for name in order for item in satismeter.unpack(sample(name)))) == webhook
 
 
 def test_what_only_one_channel_tells_stays() -> None:
@@ -687,7 +663,7 @@ VALUES = examples.json_values(
     ["value", "type", "metric", "name", "answers", "deleted"],
 )
 WEBHOOK = document(ALL_TYPES)
-SHAPES = [WEBHOOK, document(LEGACY), document("01_insert_nps_in_app.json"), {"data": [exported(sample(ALL_TYPES))]}]
+SHAPES = [WEBHOOK, document(LEGACY), document("01_insert_nps_in_app.json"), document(EXPORTED)]
 FORM = satismeter.form(sample(CATALOGUE))
 
 
