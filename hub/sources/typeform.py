@@ -7,6 +7,7 @@ nor options; a delivery brings a definition without scales and groups. So what b
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from itertools import zip_longest
 
 import msgspec
@@ -519,18 +520,6 @@ def _text(question: Question[Field], value: object) -> Answers:
         yield question.record("text", text=text, coerced=not isinstance(value, str))
 
 
-def _number(question: Question[Field], value: object) -> Answers:
-    return score(question, value, "number")
-
-
-def _rating(question: Question[Field], value: object) -> Answers:
-    return score(question, value, "rating")
-
-
-def _nps(question: Question[Field], value: object) -> Answers:
-    return score(question, value, "nps")
-
-
 def _opinion_scale(question: Question[Field], value: object) -> Answers:
     """Forms that are older than the question type `nps` ask for it with an opinion scale."""
     if question.asked.scale != Scale(0, 10) or "recommend" not in question.asked.label.casefold():
@@ -645,10 +634,10 @@ def _unsupported(question: Question[Field], value: object) -> Answers:  # noqa: 
 Reader = Callable[[Question[Field], object], Answers]
 
 READERS: Mapping[str, Reader] = {
-    "nps": _nps,
+    "nps": partial(score, kind="nps"),
     "opinion_scale": _opinion_scale,
-    "rating": _rating,
-    "number": _number,
+    "rating": partial(score, kind="rating"),
+    "number": partial(score, kind="number"),
     "short_text": _text,
     "long_text": _text,
     "multi_format": _text,
@@ -683,7 +672,7 @@ BY_ANSWER: Mapping[str, Reader] = {
     "choice": _chosen,
     "choices": _chosen,
     "boolean": _flag,
-    "number": _number,
+    "number": partial(score, kind="number"),
     "date": _date,
     "multi_format": _text,
     "payment": not_feedback,

@@ -1,6 +1,7 @@
 """What the tests of every source do with example payloads: flatten them, and replace parts of them by anything."""
 
 import json
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -102,3 +103,42 @@ def shuffled(value: object) -> object:
     if isinstance(value, dict):
         return {key: shuffled(value[key]) for key in sorted(value, key=lambda key: (len(key), key), reverse=True)}
     return [shuffled(item) for item in value] if isinstance(value, list) else value
+
+
+Attempt = Callable[[object, Any], tuple[Snapshot, list[NewRecord], list[Skipped]] | None]
+
+
+def check_flattening(attempt: Attempt, document: object, form: Form | None) -> None:
+    """No exception, no field twice, and the same again from the kept payload."""
+    result = attempt(document, form)
+    if result is None:
+        return
+    kept, records, skips = result
+    again = attempt(shuffled(msgspec.json.decode(kept.payload)), form)
+
+    assert len(records) == len({record.field_id for record in records})
+    assert again is not None
+    assert (records, skips) == again[1:]
+
+
+def check_definition(source: Source[Any], attempt: Attempt, definition: object, document: object) -> None:
+    """It is refused as a definition, or flattens the document."""
+    try:
+        form = source.form(legible(msgspec.json.encode(definition)))
+    except NotOfSourceError:
+        return
+    result = attempt(document, form)
+
+    assert result is not None
+    assert len(result[1]) == len({record.field_id for record in result[1]})
+
+
+def check_merging(source: Source[Any], attempt: Attempt, one: object, two: object) -> None:
+    """The merged payload is a payload like any other, and merging the same again gives the same."""
+    first, second = attempt(one, None), attempt(two, None)
+    if first is None or second is None:
+        return
+    merged = source.merge(first[0].payload, second[0].payload)
+
+    assert merged == source.merge(merged, second[0].payload)
+    assert source.snapshot(merged, Given(form_id=second[0].form_id)).order == second[0].order

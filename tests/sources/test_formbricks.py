@@ -26,7 +26,7 @@ from hub.sources import (
     legible,
 )
 from tests.sources import examples
-from tests.sources.examples import Records, Skips, flattened, metadata, mutated, raw, shuffled
+from tests.sources.examples import Records, Skips, flattened, metadata, mutated, raw
 
 SAMPLES = Path(__file__).parent / "formbricks"
 SURVEY = "01_v1_survey_get_blocks_plus_derived_questions.json"
@@ -668,15 +668,7 @@ def attempt(document: object, form: formbricks.Survey | None) -> tuple[Snapshot,
 @given(mutated(SAMPLE_RESPONSE, VALUES), st.sampled_from([FORM, None]))
 def test_any_response_flattens_to_unique_fields(document: object, form: formbricks.Survey | None) -> None:
     """Whatever stands in a response: no exception, no field twice, and the same again from the kept payload."""
-    result = attempt(document, form)
-    if result is None:
-        return
-    snapshot, records, skips = result
-    again = attempt(shuffled(msgspec.json.decode(snapshot.payload)), form)
-
-    assert len(records) == len({record.field_id for record in records})
-    assert again is not None
-    assert (records, skips) == again[1:]
+    examples.check_flattening(attempt, document, form)
 
 
 @settings(deadline=None)
@@ -701,24 +693,11 @@ def test_every_answer_is_accounted_for(data: dict[str, object], form: formbricks
 @given(mutated(SAMPLE_SURVEY, VALUES), st.sampled_from([SAMPLE_RESPONSE]))
 def test_any_definition_is_read_or_refused(document: object, answers: object) -> None:
     """Whatever stands in a definition: it is refused as one, or flattens every response."""
-    try:
-        form = formbricks.form(legible(msgspec.json.encode(document)))
-    except NotOfSourceError:
-        return
-    result = attempt(answers, form)
-
-    assert result is not None
-    assert len(result[1]) == len({record.field_id for record in result[1]})
+    examples.check_definition(formbricks, attempt, document, answers)
 
 
 @settings(deadline=None)
 @given(mutated(SAMPLE_RESPONSE, VALUES), mutated(SAMPLE_RESPONSE, VALUES))
 def test_merging_again_changes_nothing(one: object, two: object) -> None:
     """The merged payload is a payload like any other, and merging the same again gives the same."""
-    first, second = attempt(one, None), attempt(two, None)
-    if first is None or second is None:
-        return
-    merged = formbricks.merge(first[0].payload, second[0].payload)
-
-    assert merged == formbricks.merge(merged, second[0].payload)
-    assert formbricks.snapshot(merged, Given()).order == second[0].order
+    examples.check_merging(formbricks, attempt, one, two)

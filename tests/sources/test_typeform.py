@@ -29,7 +29,7 @@ from hub.sources import (
     typeform,
 )
 from tests.sources import examples
-from tests.sources.examples import Records, Skips, flattened, metadata, mutated, raw, shuffled
+from tests.sources.examples import Records, Skips, flattened, metadata, mutated, raw
 
 SAMPLES = Path(__file__).parent / "typeform"
 PAGE = "01_api_page_completed_all_types.json"
@@ -848,16 +848,7 @@ responses = mutated(SAMPLE_DELIVERY, VALUES) | mutated(SAMPLE_ITEM, VALUES)
 @given(responses, st.sampled_from([FORM, None]))
 def test_any_response_flattens_to_unique_fields(payload: object, form: typeform.Definition | None) -> None:
     """Whatever stands in a response: no exception, no field twice, and the same again from the kept payload."""
-    result = attempt(payload, form)
-    if result is None:
-        return
-    kept, records, skips = result
-    again = attempt(shuffled(msgspec.json.decode(kept.payload)), form)
-
-    assert len(records) == len({record.field_id for record in records})
-    assert again is not None
-    assert (records, skips) == again[1:]
-    assert msgspec.structs.replace(kept, payload=Raw()) == msgspec.structs.replace(again[0], payload=Raw())
+    examples.check_flattening(attempt, payload, form)
 
 
 answers = st.lists(
@@ -894,27 +885,14 @@ def test_every_answer_is_accounted_for(given_answers: list[Json], form: typeform
 @given(mutated(SAMPLE_FORM, VALUES))
 def test_any_definition_is_read_or_refused(definition: object) -> None:
     """Whatever stands in a definition: it is refused as one, or flattens every response."""
-    try:
-        form = typeform.form(legible(msgspec.json.encode(definition)))
-    except NotOfSourceError:
-        return
-    result = attempt(SAMPLE_ITEM, form)
-
-    assert result is not None
-    assert len(result[1]) == len({record.field_id for record in result[1]})
+    examples.check_definition(typeform, attempt, definition, SAMPLE_ITEM)
 
 
 @settings(deadline=None)
 @given(responses, responses)
 def test_merging_again_changes_nothing(one: object, two: object) -> None:
     """The merged payload is a payload like any other, and merging the same again gives the same."""
-    first, second = attempt(one, None), attempt(two, None)
-    if first is None or second is None:
-        return
-    merged = typeform.merge(first[0].payload, second[0].payload)
-
-    assert merged == typeform.merge(merged, second[0].payload)
-    assert typeform.snapshot(merged, Given(form_id="f")).order == second[0].order
+    examples.check_merging(typeform, attempt, one, two)
 
 
 DROPDOWN, DATE, CHOICES = "ySI1kerF5iAr", "rReejvq2z9tS", "KL66ffMGLuVb"
