@@ -4,6 +4,7 @@ An answer says itself what was asked (`type`, `metric`, `label`), except in inse
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import msgspec
 from msgspec import Raw, Struct
@@ -521,22 +522,6 @@ def _read(question: Question[Element], value: object) -> Answers:
         yield from by_shape(question, value, "rating")
 
 
-def _nps(question: Question[Element], value: object) -> Answers:
-    return score(question, value, "nps")
-
-
-def _csat(question: Question[Element], value: object) -> Answers:
-    return score(question, value, "csat")
-
-
-def _ces(question: Question[Element], value: object) -> Answers:
-    return score(question, value, "ces")
-
-
-def _rating(question: Question[Element], value: object) -> Answers:
-    return score(question, value, "rating")
-
-
 def _words(question: Question[Element], value: object) -> Answers:
     text = as_lines(value)
     if text is None:
@@ -560,11 +545,11 @@ def _many_choices(question: Question[Element], value: object) -> Answers:
 
 
 READERS: Mapping[str, Callable[[Question[Element], object], Answers]] = {
-    "nps": _nps,
-    "csat": _csat,
-    "ces": _ces,
-    "scale": _rating,
-    "smiley": _rating,
+    "nps": partial(score, kind="nps"),
+    "csat": partial(score, kind="csat"),
+    "ces": partial(score, kind="ces"),
+    "scale": partial(score, kind="rating"),
+    "smiley": partial(score, kind="rating"),
     "long-text": _words,
     "short-text": _words,
     "single-choice": _one_choice,
