@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
-import uuid6
 
 from hub import cursors
 from hub.cursors import Cursor, Order, Paging, Sort
-from hub.db import Connection, Pool, query, retry_deadlocks
+from hub.db import Connection, Pool, encoded, new_id, query, retry_deadlocks
 from hub.model import Created, Duplicate, NewRecord, Outcome, RecordFilter, RecordPatch
 
 _INSERT = query("records/insert")
@@ -41,7 +40,7 @@ _position = msgspec.json.Decoder(_Position)
 
 async def insert(pool: Pool, records: Sequence[NewRecord]) -> list[Outcome]:
     """Stores the records; one outcome each, in their order. Of a key that comes twice the first stands."""
-    ids = [uuid6.uuid7() for _ in records]
+    ids = [new_id() for _ in records]
     async with pool.acquire() as connection:
         outcomes: dict[int, Outcome] = {}
         waiting = list(range(len(records)))
@@ -50,8 +49,8 @@ async def insert(pool: Pool, records: Sequence[NewRecord]) -> list[Outcome]:
             outcomes |= {n: created[ids[n]] for n in waiting if ids[n] in created}
             waiting = [n for n in waiting if n not in outcomes]
             if waiting:
-                found = await _find_ids(connection, [records[n] for n in waiting])
-                outcomes |= {n: Duplicate(found[_key(records[n])]) for n in waiting if _key(records[n]) in found}
+                found = await find_ids(connection, [records[n] for n in waiting])
+                outcomes |= {n: Duplicate(found[key(records[n])]) for n in waiting if key(records[n]) in found}
                 # Neither inserted nor found: the one that was in the way was deleted in between.
                 waiting = [n for n in waiting if n not in outcomes]
             if not waiting:
@@ -60,17 +59,16 @@ async def insert(pool: Pool, records: Sequence[NewRecord]) -> list[Outcome]:
 
 
 async def _insert(connection: Connection, records: Sequence[tuple[UUID, NewRecord]]) -> dict[UUID, Created]:
-    body = b",".join(b'{"id":"%b",' % str(key).encode() + msgspec.json.encode(record)[1:] for key, record in records)
-    rows = await retry_deadlocks(lambda: connection.fetch(_INSERT, f"[{body.decode()}]"))
+    rows = await retry_deadlocks(lambda: connection.fetch(_INSERT, encoded(records)))
     return {row["id"]: Created(row["id"], row["collected_at"], row["created_at"]) for row in rows}
 
 
-def _key(record: NewRecord) -> tuple[str, str, str]:
+def key(record: NewRecord) -> tuple[str, str, str]:
     return (record.tenant_id, record.submission_id, record.field_id)
 
 
-async def _find_ids(connection: Connection, records: Sequence[NewRecord]) -> dict[tuple[str, str, str], UUID]:
-    rows = await connection.fetch(_FIND_IDS, *(list(column) for column in zip(*map(_key, records), strict=True)))
+async def find_ids(connection: Connection, records: Sequence[NewRecord]) -> dict[tuple[str, str, str], UUID]:
+    rows = await connection.fetch(_FIND_IDS, *(list(column) for column in zip(*map(key, records), strict=True)))
     return {(row["tenant_id"], row["submission_id"], row["field_id"]): row["id"] for row in rows}
 
 

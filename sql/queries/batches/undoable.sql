@@ -1,0 +1,4 @@
+-- How many records undoing would delete.
+select count(*)
+from feedback_records
+where tenant_id = any($1::text[]) and created_at between $3 and $4 and batch_id = $2 and updated_at = created_at
