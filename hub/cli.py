@@ -159,7 +159,9 @@ def list_keys(settings: Settings) -> None:
 
     with _migrated(settings) as dsn:
         found = _run(read(dsn))
-    rows: list[tuple[str, ...]] = [("PREFIX", "NAME", "SCOPES", "TENANT", "CREATED", "EXPIRES", "REVOKED", "LAST USED", "ID")]
+    rows: list[tuple[str, ...]] = [
+        ("PREFIX", "NAME", "SCOPES", "TENANT", "CREATED", "EXPIRES", "REVOKED", "LAST USED", "ID")
+    ]
     for key in found:
         times = [_minute(moment) for moment in (key.created_at, key.expires_at, key.revoked_at, key.last_used_at)]
         rows.append((key.prefix, key.name, ",".join(key.scopes), key.tenant_id or "-", *times, str(key.id)))

@@ -25,11 +25,12 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from zlib import crc32
 
 DATABASE = USER = "hub"
 HOST = "127.0.0.1"
-FIRST_PORT = 15432
-"""Below the range from which clients' own ports are taken, so that a port once chosen stays free between two starts."""
+PORTS = range(15432, 32768)
+"""Below those that clients take for themselves, so that a port once chosen is still free at the next start."""
 CACHE = Path("/var/cache/feedback-hub")
 
 SETTINGS = {
@@ -225,15 +226,16 @@ class Postgres:
         try:
             last = int(path.read_text())
         except (FileNotFoundError, ValueError):
-            last = FIRST_PORT
+            # By its path, so that several hubs do not all want the first, and lose it to each other while they rest.
+            last = PORTS[crc32(bytes(self.folder)) % len(PORTS)]
         port: int
-        for port in [last, *range(FIRST_PORT, 32768)]:
+        for port in [last, *PORTS]:
             if _is_free(port):
                 if port != last or not path.exists():
                     with os.fdopen(_open(path, os.O_TRUNC), "w") as file:
                         file.write(f"{port}\n")
                 return port
-        raise EmbeddedError(f"No port from {FIRST_PORT} to 32767 is free on {HOST}")
+        raise EmbeddedError(f"No port from {PORTS.start} to {PORTS.stop - 1} is free on {HOST}")
 
     def _clear(self) -> None:
         """Removes what a killed server left and what would keep the next one from starting."""

@@ -37,6 +37,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def data_dir(prepared: Path, tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "data"
     subprocess.run(["cp", "-a", prepared, folder], check=True)
+    (folder / "postgres.port").unlink()  # else all copies would want the same one
     yield folder
     for pid in left(folder):
         with suppress(ProcessLookupError):

@@ -3,16 +3,25 @@
 import asyncio
 import re
 import shutil
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from hub.db import SQL, Connection
-from hub.db.migrate import DISTRIBUTED, LOCAL, REPLICATED, Migration, MigrationError, Report, migrate, pending, read
+from hub.db.migrate import (
+    DISTRIBUTED,
+    LOCAL,
+    REPLICATED,
+    TRY_LOCK,
+    Migration,
+    MigrationError,
+    Report,
+    migrate,
+    pending,
+    read,
+)
+from tests.databases import connect
 
 FOLDER = SQL / "migrations"
 NAMES = [migration.name for migration in read(FOLDER)]
@@ -97,12 +106,11 @@ async def test_a_file_that_cannot_be_ordered_is_refused(dsn: str, folder: Path, 
 
 
 async def test_a_lock_held_elsewhere_is_waited_for(dsn: str) -> None:
-    holder = await asyncpg.connect(dsn)
-    assert await holder.fetchval((SQL / "queries/migrations/try_lock.sql").read_text())
-    waiting = asyncio.create_task(migrate(dsn))
-    done, _ = await asyncio.wait([waiting], timeout=0.2)
-    assert not done
-    await holder.close()
+    async with connect(dsn) as holder:
+        assert await holder.fetchval(TRY_LOCK)
+        waiting = asyncio.create_task(migrate(dsn))
+        done, _ = await asyncio.wait([waiting], timeout=0.2)
+        assert not done
     assert (await waiting).applied == []
 
 
@@ -114,27 +122,24 @@ async def test_distributing_without_citus_changes_nothing_at_all(empty_dsn: str)
 
 @pytest.mark.only_on_citus("without it there is nothing to distribute")
 async def test_new_tables_are_distributed_at_once_and_filled_ones_when_asked(empty_dsn: str, tmp_path: Path) -> None:
-    connection = await asyncpg.connect(empty_dsn)
-    # As if the extension had come after the hub: the tables are there, and one has a row.
-    for migration in read(FOLDER):
-        await connection.execute(migration.text)
-    await connection.execute("insert into forms (tenant_id, source, form_id, updated_at) values ('t', 's', 'f', now())")
-    (tmp_path / "9000_later.sql").write_text("select 1;")
-
-    report = await migrate(empty_dsn, folder=tmp_path)
-    assert report.distributed == ["feedback_records", "submissions", "api_keys"]
-    assert report.waiting == ["forms"]
-
-    report = await migrate(empty_dsn, folder=tmp_path, distributed=True)
-    assert (report.distributed, report.waiting) == (["forms"], [])
-    assert await connection.fetchval("select form_id from forms where tenant_id = 't'") == "f"
-    assert (
-        await connection.fetchval(
-            "select count(distinct colocation_id) from citus_tables where distribution_column = 'tenant_id'"
+    async with connect(empty_dsn) as connection:
+        # As if the extension had come after the hub: the tables are there, and one has a row.
+        for migration in read(FOLDER):
+            await connection.execute(migration.text)
+        await connection.execute(
+            "insert into forms (tenant_id, source, form_id, updated_at) values ('t', 's', 'f', now())"
         )
-        == 1
-    )
-    await connection.close()
+        (tmp_path / "9000_later.sql").write_text("select 1;")
+
+        report = await migrate(empty_dsn, folder=tmp_path)
+        assert report.distributed == ["feedback_records", "submissions", "api_keys"]
+        assert report.waiting == ["forms"]
+
+        report = await migrate(empty_dsn, folder=tmp_path, distributed=True)
+        assert (report.distributed, report.waiting) == (["forms"], [])
+        assert await connection.fetchval("select form_id from forms where tenant_id = 't'") == "f"
+        beside = "select count(distinct colocation_id) from citus_tables where distribution_column = 'tenant_id'"
+        assert await connection.fetchval(beside) == 1
 
 
 async def test_every_table_is_in_exactly_one_list(connection: Connection) -> None:
@@ -181,17 +186,7 @@ def test_constraints_are_named_in_the_file(migration: Migration) -> None:
             assert re.search(r"\bconstraint \w+$", before), f"{kind!r} without a name after {before!r}"
 
 
-def test_a_wheel_carries_every_file_of_sql(tmp_path: Path) -> None:
-    """An installed package works from any folder."""
-    root = SQL.parent
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path], check=True, cwd=root)
-    (wheel,) = tmp_path.glob("*.whl")
-    carried = {name.removeprefix("hub/") for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".sql")}
-    assert carried == {str(path.relative_to(root)) for path in SQL.rglob("*.sql")}
-
-
 async def _forget(dsn: str, version: int) -> None:
     """On Citus the tests share a database, and a ledger that knows of the future would stop the others."""
-    connection = await asyncpg.connect(dsn)
-    await connection.execute("delete from schema_migrations where version = $1", version)
-    await connection.close()
+    async with connect(dsn) as connection:
+        await connection.execute("delete from schema_migrations where version = $1", version)

@@ -39,6 +39,7 @@ def data_dir(prepared: Path, tmp_path: Path) -> Path:
 
 def _copied(source: Path, target: Path) -> Path:
     subprocess.run(["cp", "-a", source, target], check=True)
+    (target / "postgres.port").unlink()  # else all copies would want the same one
     return target
 
 
@@ -106,7 +107,7 @@ def test_a_signal_during_the_start_leaves_nothing(tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    await_true(lambda: (data_dir / "postgres.new").exists())
+    await_true((data_dir / "postgres.new").exists)
     process.terminate()
     assert process.wait(PATIENCE) == 128 + signal.SIGTERM
     await_true(lambda: left(data_dir) == {})

@@ -121,6 +121,8 @@ def _read_field(field: inspect.Field, texts: list[str], members: dict[str, objec
     text = texts[0]
     if is_text and field.name in ("tenant_id", "user_id"):
         text = text.strip()
+        if not texts[0] and field.required and field.name == "user_id":
+            raise Unreadable(REQUIRED)
         if texts[0] and not text:
             raise Unreadable(f"{field.name} is required and cannot be empty" if field.name == "user_id" else BLANK)
     if text or is_text:
@@ -171,7 +173,8 @@ def _number(kind: inspect.Type, text: str) -> float:
 
 def _check_bounds(value: float, least: float | None, most: float | None) -> None:
     if least is not None and value < least:
-        raise Unreadable(f"must be at least {least:g}")
+        # Only of the limit the least is 0, which stands for the default: nobody is told to ask for it.
+        raise Unreadable(f"must be at least {least or 1:g}")
     if most is not None and value > most:
         raise Unreadable(f"must be at most {most:g}")
 

@@ -18,7 +18,6 @@ REPLICATED = ("api_keys",)
 LOCAL = ("schema_migrations", "batches")
 
 TRY_LOCK = query("migrations/try_lock")
-UNLOCK = query("migrations/unlock")
 HAS_LEDGER = query("migrations/has_ledger")
 CREATE_LEDGER = query("migrations/create_ledger")
 APPLIED = query("migrations/applied")
@@ -69,21 +68,20 @@ async def migrate(dsn: str, *, distributed: bool = False, folder: Path = SQL / "
         citus = await connection.fetchval(HAS_CITUS)
         if distributed and not citus:
             return Report()
+        # Held until this connection ends.
         while not await connection.fetchval(TRY_LOCK):  # noqa: ASYNC110 # no event is heard from another process
             await asyncio.sleep(POLL_SECONDS)
-        try:
-            await connection.execute(CREATE_LEDGER)
-            ledger = await _ledger(connection)
-            newer = [name for version, (name, _) in ledger.items() if version not in {m.version for m in migrations}]
-            if newer:
-                return Report(citus=citus, newer=newer)
-            missing = _missing(migrations, ledger)
-            for migration in missing:
-                await _apply(connection, migration)
-            moved, waiting = await _distribute(connection, filled=distributed) if citus else ([], [])
-            return Report(applied=[m.name for m in missing], distributed=moved, citus=citus, waiting=waiting)
-        finally:
-            await connection.execute(UNLOCK)
+        await connection.execute(CREATE_LEDGER)
+        ledger = await _ledger(connection)
+        known = {migration.version for migration in migrations}
+        newer = [name for version, (name, _) in ledger.items() if version not in known]
+        if newer:
+            return Report(citus=citus, newer=newer)
+        missing = _missing(migrations, ledger)
+        for migration in missing:
+            await _apply(connection, migration)
+        moved, waiting = await _distribute(connection, filled=distributed) if citus else ([], [])
+        return Report(applied=[m.name for m in missing], distributed=moved, citus=citus, waiting=waiting)
 
 
 async def pending(dsn: str, *, folder: Path = SQL / "migrations") -> list[str]:

@@ -50,6 +50,7 @@ def _longest(kind: inspect.Type) -> int | None:
 
 _COLUMNS = cast("inspect.StructType", inspect.type_info(Draft)).fields
 _LIMITS = {column.name: limit for column in _COLUMNS if (limit := _longest(column.type))}
+ABSENT = Raw()
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _ODD_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -166,7 +167,7 @@ class Metadata(Struct, frozen=True, kw_only=True, omit_defaults=True):
     definition_missing: bool = False
 
     def raw(self) -> Raw:
-        return Raw(msgspec.json.encode(self))
+        return encoded(self)
 
 
 def flatten(
@@ -233,8 +234,7 @@ def _repair(draft: Draft) -> Draft:
             noted.append(name)
     if not noted:
         return draft
-    members = gently(draft.metadata, dict[str, Raw]) or {}
-    metadata = Raw(msgspec.json.encode(members | {"repaired": Raw(msgspec.json.encode(noted))}))
+    metadata = joined(members_of(draft.metadata), {"repaired": encoded(noted)})
     return msgspec.structs.replace(draft, **changes, metadata=metadata)
 
 
@@ -273,12 +273,39 @@ def identity(members: Mapping[str, Raw]) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
+def encoded(value: object) -> Raw:
+    """The value as JSON."""
+    return Raw(msgspec.json.encode(value))
+
+
+def joined(*parts: Mapping[str, Raw]) -> Raw:
+    """One object of the members of several; of a name that comes twice the last counts."""
+    return encoded({name: value for part in parts for name, value in part.items()})
+
+
 def gently(raw: Raw, kind: type[T]) -> T | None:
     """A member of a payload if it is what we expect, else nothing: one strange member must not cost the others."""
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.MsgspecError:
         return None
+
+
+class Members(dict[str, Raw]):
+    """The members of an object, each unread; what is not there is an empty Raw."""
+
+    def __missing__(self, name: str) -> Raw:
+        return ABSENT
+
+
+def members_of(raw: Raw) -> Members:
+    """The members of an object; none when it is something else."""
+    return Members(gently(raw, dict[str, Raw]) or {})
+
+
+def items_of(raw: Raw) -> list[Raw]:
+    """The items of a list; none when it is something else."""
+    return gently(raw, list[Raw]) or []
 
 
 def text_of(raw: Raw) -> str | None:
@@ -328,7 +355,7 @@ def legible(body: bytes) -> Raw:
     try:
         document = _decode(body)
         _check_depth(document)
-        return Raw(msgspec.json.encode(document))
+        return encoded(document)
     except (ValueError, RecursionError, msgspec.MsgspecError) as error:
         kind = "nested too deeply" if isinstance(error, RecursionError) else "not valid JSON"
         raise UnreadableError(f"The payload is {kind}") from None

@@ -16,10 +16,12 @@ from msgspec import Raw, Struct
 
 from hub.model import Draft, FieldType
 from hub.sources import (
+    ABSENT,
     About,
     Display,
     Form,
     Given,
+    Members,
     Metadata,
     NotOfSourceError,
     Options,
@@ -33,15 +35,18 @@ from hub.sources import (
     blank,
     canonical,
     digest,
+    encoded,
     fitting_id,
     gently,
     identity,
     instant_of,
+    items_of,
+    joined,
+    members_of,
     text_of,
 )
 
 SOURCE_TYPE = "formbricks_survey"
-ABSENT = Raw()
 NULL = Raw(b"null")
 
 EVENTS = ("responseCreated", "responseUpdated", "responseFinished")
@@ -88,43 +93,6 @@ class Payload(Struct, frozen=True, rename="camel"):
     survey: Raw = ABSENT
 
 
-class Envelope(Struct, frozen=True, rename="camel"):
-    """What surrounds responses, or is one."""
-
-    webhook_id: Raw = ABSENT
-    event: Raw = ABSENT
-    data: Raw = ABSENT
-    survey_id: Raw = ABSENT
-    created_at: Raw = ABSENT
-    finished: Raw = ABSENT
-
-
-class Definition(Struct, frozen=True, rename="camel"):
-    """A survey as its API shows it: blocks (since 2025), or questions, or both with the same elements twice."""
-
-    id: Raw = ABSENT
-    name: Raw = ABSENT
-    blocks: Raw = ABSENT
-    questions: Raw = ABSENT
-    languages: Raw = ABSENT
-    default_language: Raw = ABSENT
-    hidden_fields: Raw = ABSENT
-    data: Raw = ABSENT
-
-
-class ElementDefinition(Struct, frozen=True, rename="camel"):
-    id: Raw = ABSENT
-    type: Raw = ABSENT
-    headline: Raw = ABSENT
-    choices: Raw = ABSENT
-    rows: Raw = ABSENT
-    columns: Raw = ABSENT
-    scale: Raw = ABSENT
-    range: Raw = ABSENT
-    input_type: Raw = ABSENT
-    format: Raw = ABSENT
-
-
 class Choice(Struct, frozen=True):
     """An option, a row, a column. Old matrix rows have no id."""
 
@@ -139,17 +107,16 @@ class Choice(Struct, frozen=True):
 class Choices(Struct, frozen=True):
     """Options by what an answer may call them: an id, or the label of any language, as it stands or as it looks."""
 
-    all: tuple[Choice, ...] = ()
     by_id: Mapping[str, Choice] = {}
     by_label: Mapping[str, Mapping[str, Choice]] = {}
     by_look: Mapping[str, Mapping[str, Choice]] = {}
 
     def find(self, text: str, language: str | None) -> Choice | None:
         """An answer holds the label its renderer showed, which may be of another language than the response ended in."""
-        if text in self.by_id:
-            return self.by_id[text]
+        if text in self.by_id or not (look := _look(text)):
+            return self.by_id.get(text)
         codes = sorted(self.by_label, key=lambda code: (_distance(code, language), code))
-        for labels, key in ((self.by_label, text), (self.by_look, _look(text))):
+        for labels, key in ((self.by_label, text), (self.by_look, look)):
             for code in codes:
                 if key in labels[code]:
                     return labels[code][key]
@@ -225,34 +192,29 @@ Answers = Iterator[Draft | Skipped]
 
 def unpack(body: Raw) -> list[Raw]:
     """Responses from a list, a `data` envelope, a webhook delivery, or a response as it is; none from a test ping."""
-    many = gently(body, list[Raw])
-    if many is not None:
-        return many
-    envelope = gently(body, Envelope)
-    if envelope is None:
-        raise NotOfSourceError("Expected a Formbricks response, a list of them, or a webhook delivery")
-    if envelope.survey_id != ABSENT:
+    whole = gently(body, list[Raw])
+    if whole is not None:
+        return whole
+    envelope = members_of(body)
+    if "surveyId" in envelope:
         return [body]
-    event = text_of(envelope.event)
-    if event == "testEndpoint" or (event and event not in EVENTS and envelope.webhook_id != ABSENT):
+    event = text_of(envelope["event"])
+    if event == "testEndpoint" or (event and event not in EVENTS and "webhookId" in envelope):
         return []
-    many = gently(envelope.data, list[Raw])
-    if many is not None:
-        return many
-    inner = gently(envelope.data, Envelope)
-    if inner is not None and (inner.survey_id != ABSENT or inner.data != ABSENT):
-        return [_without_empty_tags(envelope.data) if event else envelope.data]
-    if inner is not None and (envelope.created_at != ABSENT or envelope.finished != ABSENT):
+    listed = gently(envelope["data"], list[Raw])
+    if listed is not None:
+        return listed
+    inner = members_of(envelope["data"])
+    if "surveyId" in inner or "data" in inner:
+        return [_without_empty_tags(inner) if event else envelope["data"]]
+    if "data" in envelope and ("createdAt" in envelope or "finished" in envelope):
         return [body]
     raise NotOfSourceError("Expected a Formbricks response with surveyId, alone, in data, or in a list")
 
 
-def _without_empty_tags(response: Raw) -> Raw:
+def _without_empty_tags(response: Members) -> Raw:
     """Tags are added later, by people: an empty list in a webhook delivery does not mean that there are none."""
-    members = gently(response, dict[str, Raw]) or {}
-    if gently(members.get("tags", ABSENT), list[Raw]) == []:
-        del members["tags"]
-    return Raw(msgspec.json.encode(members))
+    return joined({name: value for name, value in response.items() if name != "tags" or items_of(value)})
 
 
 def snapshot(item: Raw, given: Given) -> Snapshot:
@@ -269,8 +231,7 @@ def snapshot(item: Raw, given: Given) -> Snapshot:
     if gently(response.id, str) is None and response.id not in (ABSENT, NULL):
         raise UnreadableError("id must be a string")
     if text_of(response.survey_id) is None:
-        members = gently(item, dict[str, Raw]) or {}
-        item = Raw(msgspec.json.encode(members | {"surveyId": Raw(msgspec.json.encode(form_id))}))
+        item = joined(members_of(item), {"surveyId": encoded(form_id)})
     finished = gently(response.finished, bool) or False
     return Snapshot(
         submission_id=fitting_id(text_of(response.id) or given.submission_id or _identity(response, form_id)),
@@ -287,7 +248,7 @@ def snapshot(item: Raw, given: Given) -> Snapshot:
 
 def _identity(response: Payload, form_id: str) -> str:
     members = {
-        "surveyId": Raw(msgspec.json.encode(form_id)),
+        "surveyId": encoded(form_id),
         "createdAt": response.created_at,
         "data": response.data,
         "singleUseId": response.single_use_id,
@@ -304,14 +265,14 @@ def _order(response: Payload) -> str:
 def _user_id(response: Payload) -> str | None:
     """The id the survey's owner gave the person; the ids of Formbricks' own contacts mean nothing outside it."""
     holders = (response.contact, response.person, response.contact_attributes, response.person_attributes)
-    found = (text_of((gently(holder, dict[str, Raw]) or {}).get("userId", ABSENT)) for holder in holders)
+    found = (text_of(members_of(holder)["userId"]) for holder in holders)
     user_id = next((user_id for user_id in found if user_id), None) or text_of(response.user_id)
     return fitting_id(user_id) if user_id else None
 
 
 def _duration(ttc: Raw) -> float | None:
     """Seconds over all questions. Formbricks' own `_total` counts itself when a response is finished twice."""
-    times = gently(ttc, dict[str, Raw]) or {}
+    times = members_of(ttc)
     parts = (gently(value, float) or 0 for name, value in times.items() if name != "_total")
     seconds = math.fsum(part for part in parts if 0 < part < LONGEST) / 1000
     return round(seconds, 3) if seconds else None
@@ -319,35 +280,31 @@ def _duration(ttc: Raw) -> float | None:
 
 def merge(stored: Raw, new: Raw) -> Raw:
     """v1 has contact and tags, v2 neither, a webhook the survey's title: what the new payload does not mention stays."""
-    before, now = (msgspec.json.decode(payload, type=dict[str, Raw]) for payload in (stored, new))
+    before, now = members_of(stored), members_of(new)
     kept = {name: value for name, value in before.items() if name not in now and name != "data"}
-    merged = kept | now
-    metas = [gently(payload.get("meta", ABSENT), dict[str, Raw]) or {} for payload in (before, now)]
-    if any(metas):
-        merged["meta"] = Raw(msgspec.json.encode(metas[0] | metas[1]))
-    if _order(msgspec.json.decode(stored, type=Payload)) == _order(msgspec.json.decode(new, type=Payload)):
-        earlier, later = (instant_of(payload.get("createdAt", ABSENT)) for payload in (before, now))
-        if earlier and later and earlier < later:
-            merged["createdAt"] = before["createdAt"]
-    return Raw(msgspec.json.encode(merged))
+    meta = {"meta": joined(members_of(before["meta"]), members_of(now["meta"]))} if "meta" in now else {}
+    earlier, later = instant_of(before["createdAt"]), instant_of(now["createdAt"])
+    same = _order(msgspec.json.decode(stored, type=Payload)) == _order(msgspec.json.decode(new, type=Payload))
+    began = {"createdAt": before["createdAt"]} if same and earlier and later and earlier < later else {}
+    return joined(kept, now, meta, began)
 
 
 def form(definition: Raw) -> Survey:
     """A survey of the v1 API, of the v3 API, or of a version that knew only questions."""
-    survey = gently(definition, Definition)
-    if survey is not None and survey.data != ABSENT:
-        survey = gently(survey.data, Definition)
-    if survey is None or (survey.blocks == ABSENT and survey.questions == ABSENT):
+    survey = members_of(definition)
+    if "data" in survey:
+        survey = members_of(survey["data"])
+    if "blocks" not in survey and "questions" not in survey:
         raise NotOfSourceError("Expected a Formbricks survey with blocks or questions")
-    blocks = [gently(block, dict[str, Raw]) or {} for block in gently(survey.blocks, list[Raw]) or []]
-    parts = [part for block in blocks for part in gently(block.get("elements", ABSENT), list[Raw]) or []]
-    default = text_of(survey.default_language) or _default_language(survey.languages)
-    found = [_element(part, default) for part in parts or gently(survey.questions, list[Raw]) or []]
+    default = text_of(survey["defaultLanguage"]) or _default_language(survey["languages"])
+    # Newer versions answer both, with the same elements twice.
+    blocks = [part for block in items_of(survey["blocks"]) for part in items_of(members_of(block)["elements"])]
+    found = [_element(part, default) for part in blocks or items_of(survey["questions"])]
     elements = {element.id: element for element in reversed(found) if element is not None}
-    hidden = gently((gently(survey.hidden_fields, dict[str, Raw]) or {}).get("fieldIds", ABSENT), list[Raw]) or []
+    hidden = items_of(members_of(survey["hiddenFields"])["fieldIds"])
     return Survey(
-        form_id=text_of(survey.id),
-        name=text_of(survey.name),
+        form_id=text_of(survey["id"]),
+        name=text_of(survey["name"]),
         fields=len(elements),
         elements=tuple(reversed(elements.values())),
         hidden=frozenset(name for name in map(text_of, hidden) if name),
@@ -355,65 +312,62 @@ def form(definition: Raw) -> Survey:
 
 
 def _default_language(languages: Raw) -> str | None:
-    for language in gently(languages, list[Raw]) or []:
-        members = gently(language, dict[str, Raw]) or {}
-        if gently(members.get("default", ABSENT), bool):
-            inner = gently(members.get("language", ABSENT), dict[str, Raw]) or members
-            return text_of(inner.get("code", ABSENT))
+    for language in items_of(languages):
+        members = members_of(language)
+        if gently(members["default"], bool):
+            return text_of(members["code"]) or text_of(members_of(members["language"])["code"])
     return None
 
 
 def _element(raw: Raw, default: str | None) -> Element | None:
-    element = gently(raw, ElementDefinition)
-    field_id, kind = (text_of(element.id), text_of(element.type)) if element else (None, None)
-    if element is None or field_id is None or kind is None:
+    element = members_of(raw)
+    field_id, kind, drawn = text_of(element["id"]), text_of(element["type"]), text_of(element["scale"])
+    if field_id is None or kind is None:
         return None
-    drawn = text_of(element.scale)
     return Element(
         id=field_id,
         type=kind,
-        label=_plain(_default_label(_translations(element.headline), default)) or field_id,
-        choices=_choices(element.choices, default),
-        rows=_choices(element.rows, default),
-        columns=_choices(element.columns, default),
-        scale=_scale(kind, gently(element.range, int) or 0),
+        label=_plain(_default_label(_translations(element["headline"]), default)) or field_id,
+        choices=_choices(element["choices"], default),
+        rows=_choices(element["rows"], default),
+        columns=_choices(element["columns"], default),
+        scale=_scale(kind, gently(element["range"], int) or 0),
         display=next((display for display in get_args(Display) if display == drawn), None),
-        input_type=text_of(element.input_type),
-        date_format=text_of(element.format),
+        input_type=text_of(element["inputType"]),
+        date_format=text_of(element["format"]),
     )
 
 
 def _scale(kind: str, highest: int) -> Scale | None:
     if kind == "nps":
         return Scale(0, 10)
-    return Scale(1, highest) if 1 < highest <= WIDEST else None
+    return Scale(1, highest) if kind in ("rating", "csat", "ces") and 1 < highest <= WIDEST else None
 
 
 def _choices(raw: Raw, default: str | None) -> Choices:
-    every: list[Choice] = []
+    by_id: dict[str, Choice] = {}
     by_label: dict[str, dict[str, Choice]] = {}
     by_look: dict[str, dict[str, Choice]] = {}
-    for item in gently(raw, list[Raw]) or []:
-        members = gently(item, dict[str, Raw]) or {}
+    for item in items_of(raw):
+        members = members_of(item)
         # Rows and columns were bare labels until 2025; `id` is also the code of a language.
         has_id = "label" in members or ("id" in members and "default" not in members)
-        labels = _translations(members.get("label", ABSENT) if has_id else item)
-        choice = Choice(
-            id=text_of(members.get("id", ABSENT)) if has_id else None, label=_plain(_default_label(labels, default))
-        )
-        every.append(choice)
-        for code, label in {"default": _default_label(labels, default), **labels}.items():
+        labels = _translations(members["label"] if has_id else item)
+        choice_id, shown = text_of(members["id"]) if has_id else None, _default_label(labels, default)
+        choice = Choice(choice_id, _plain(shown) or choice_id or "")
+        if choice_id:
+            by_id.setdefault(choice_id, choice)
+        for code, label in {"default": shown, **labels}.items():
             by_label.setdefault(code, {}).setdefault(label, choice)
             by_look.setdefault(code, {}).setdefault(_look(label), choice)
-    by_id = {choice.id: choice for choice in reversed(every) if choice.id}
-    return Choices(tuple(every), by_id, by_label, by_look)
+    return Choices(by_id, by_label, by_look)
 
 
 def _translations(raw: Raw) -> dict[str, str]:
     """The labels by language. A blank translation shows the default one, as in the renderer."""
     if plain := text_of(raw):
         return {"default": plain}
-    labels = {code: text_of(label) for code, label in (gently(raw, dict[str, Raw]) or {}).items()}
+    labels = {code: text_of(label) for code, label in members_of(raw).items()}
     return {code: label for code, label in sorted(labels.items()) if label}
 
 
@@ -445,7 +399,7 @@ def _look(label: str) -> str:
 def flatten(payload: Raw, form: Survey | None, options: Options) -> Answers:
     """Questions in the order of the survey, then what the survey does not know, by the shape of its value."""
     response = msgspec.json.decode(payload, type=Payload)
-    answers = gently(response.data, dict[str, Raw]) or {}
+    answers = members_of(response.data)
     elements = {element.id: element for element in form.elements} if form else {}
     segments = {VERIFIED_EMAIL, *options.attributes, *(form.hidden if form else ())}
     shared, metadata = _shared(response, form), _metadata(response, options, answers.keys() - elements.keys())
@@ -462,7 +416,7 @@ def flatten(payload: Raw, form: Survey | None, options: Options) -> Answers:
 
 
 def _shared(response: Payload, form: Survey | None) -> Draft:
-    title = (gently(response.survey, dict[str, Raw]) or {}).get("title", ABSENT)
+    title = members_of(response.survey)["title"]
     language = text_of(response.language)
     return Draft(
         collected_at=instant_of(response.created_at) or instant_of(response.updated_at),
@@ -477,18 +431,18 @@ def _shared(response: Payload, form: Survey | None) -> Draft:
 
 
 def _metadata(response: Payload, options: Options, segments: set[str]) -> Metadata:
-    meta = gently(response.meta, dict[str, Raw]) or {}
-    agent = gently(meta.get("userAgent", ABSENT), dict[str, Raw]) or {}
-    tags = [gently(tag, dict[str, Raw]) or {} for tag in gently(response.tags, list[Raw]) or []]
+    meta = members_of(response.meta)
+    agent = members_of(meta["userAgent"])
+    tags = [members_of(tag) for tag in items_of(response.tags)]
     # The query of the address carries hidden fields and tokens.
-    url, _, _ = (text_of(meta.get("url", ABSENT)) or "").partition("?")
+    url, _, _ = (text_of(meta["url"]) or "").partition("?")
     return Metadata(
         finished=gently(response.finished, bool) or False,
         ending_id=_brief(text_of(response.ending_id)),
-        country=_brief(text_of(meta.get("country", ABSENT))),
-        device=_brief(text_of(agent.get("device", ABSENT))),
+        country=_brief(text_of(meta["country"])),
+        device=_brief(text_of(agent["device"])),
         url=_brief(url.partition("#")[0]),
-        tags=sorted({name for tag in tags if (name := _brief(text_of(tag.get("name", ABSENT))))})[:100],
+        tags=sorted({name for tag in tags if (name := _brief(text_of(tag["name"])))})[:100],
         attributes=_attributes(response, options, segments),
     )
 
@@ -500,14 +454,12 @@ def _brief(text: str | None) -> str | None:
 
 def _attributes(response: Payload, options: Options, segments: set[str]) -> dict[str, Raw]:
     """The hidden fields and contact attributes that were asked for by name."""
-    data = gently(response.data, dict[str, Raw]) or {}
-    known: dict[str, Raw] = {}
-    for holder in (response.person_attributes, response.contact_attributes):
-        known |= gently(holder, dict[str, Raw]) or {}
+    data = members_of(response.data)
+    known = Members(members_of(response.person_attributes) | members_of(response.contact_attributes))
     known |= {name: data[name] for name in segments}
-    asked = {name: gently(known.get(name, ABSENT), object) for name in sorted(set(options.attributes))}
+    asked = {name: gently(known[name], object) for name in sorted(set(options.attributes))}
     return {
-        name: Raw(msgspec.json.encode(_brief(value) if isinstance(value, str) else value))
+        name: encoded(_brief(value) if isinstance(value, str) else value)
         for name, value in asked.items()
         if isinstance(value, (str, int, float)) and value != ""
     }
@@ -571,7 +523,7 @@ def _one_choice(question: Question, value: object) -> Answers:
     elif choice.id == OTHER:
         yield question.skip("empty", "other was ticked without a text", part=OTHER)
     else:
-        yield question.record("categorical", text=choice.label or text, value_id=choice.id, coerced=coerced)
+        yield question.record("categorical", text=choice.label, value_id=choice.id, coerced=coerced)
 
 
 def _many_choices(question: Question, value: object) -> Answers:

@@ -1,10 +1,12 @@
 """Formbricks: the shapes of its payloads, and what becomes of each kind of answer."""
 
 import json
+import re
 from collections.abc import Mapping
 from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
@@ -14,7 +16,17 @@ from msgspec import Raw
 
 from hub import sources
 from hub.model import NewRecord
-from hub.sources import Given, NotOfSourceError, Options, Skipped, Snapshot, UnreadableError, formbricks, legible
+from hub.sources import (
+    Given,
+    NotOfSourceError,
+    Options,
+    Reason,
+    Skipped,
+    Snapshot,
+    UnreadableError,
+    formbricks,
+    legible,
+)
 
 SAMPLES = Path(__file__).parent / "formbricks"
 SURVEY = "01_v1_survey_get_blocks_plus_derived_questions.json"
@@ -638,6 +650,20 @@ def test_ranges_are_kept() -> None:
     scales = {metadata(answer(3, type="rating", range=highest)[0]["q"])["scale"]["max"] for highest in (5, 10)}  # type: ignore[index]
 
     assert scales == {5, 10}
+
+
+# Documentation
+
+
+def test_documentation_has_every_element_and_every_reason() -> None:
+    """The mapping table lists the element types of the code, no more and no fewer; so do the reasons for a skip."""
+    page = (Path(__file__).parents[2] / "docs" / "sources" / "formbricks.md").read_text()
+    elements, reasons = (
+        re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) for section in page.split("\n## What is not taken", 1)
+    )
+
+    assert elements == list(formbricks.READERS)
+    assert set(reasons) == set(get_args(Reason)) - {"erased", "retention"}
 
 
 # Properties
