@@ -10,8 +10,9 @@ from litestar import Litestar, Request, Response, Router
 from litestar.static_files import create_static_files_router
 
 from hub import db, settings
-from hub.api import logs, meta, problems, records, sources
+from hub.api import batch, logs, meta, problems, records, sources
 from hub.api.auth import Keyring
+from hub.api.batch import Gate
 from hub.api.edge import Edge, exchange
 from hub.api.strict import StrictRequest
 from hub.db.writer import Writer
@@ -27,6 +28,8 @@ def create_app(settings: Settings) -> Edge:
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         app.state.pool = await db.open_pool(settings)
         app.state.writer = Writer(app.state.pool)
+        app.state.batches = Gate(settings.batch_concurrency)
+        app.state.batch_max_bytes = settings.batch_max_bytes
         app.state.keyring = Keyring(app.state.pool, settings.api_key)
         try:
             yield
@@ -37,6 +40,7 @@ def create_app(settings: Settings) -> Edge:
     litestar = Litestar(
         route_handlers=[
             *records.ROUTES,
+            *batch.ROUTES,
             *meta.ROUTES,
             Router("/", route_handlers=sources.ROUTES, request_max_body_size=settings.source_payload_max_bytes),
             create_static_files_router("/assets", [ASSETS]),

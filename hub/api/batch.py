@@ -5,8 +5,7 @@ the length of the stream.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Sequence
 from typing import Literal, TypeAlias
 from uuid import UUID
 
@@ -30,7 +29,7 @@ from hub.api.problems import (
 from hub.api.strict import StrictRequest, decode
 from hub.api.tables import Columns
 from hub.db import batches, new_id
-from hub.db.batches import NO_TENANT, Batch, Chunk, Rejected, Settled, Unstorable
+from hub.db.batches import NO_TENANT, Batch, Chunk, Rejected, Settled
 from hub.model import BatchSummary, Fate, NewRecord, OnConflict, TenantRecord
 from hub.streams import (
     MAX_ITEM_BYTES,
@@ -189,7 +188,9 @@ async def _array(request: StrictRequest, encoding: Encoding) -> list[Item]:
         else:
             raws = msgspec.json.decode(body, type=list[Raw])
     except msgspec.ValidationError:
-        raise BadRequest("Invalid request body: must be an array of records, or an object with only `records`") from None
+        raise BadRequest(
+            "Invalid request body: must be an array of records, or an object with only `records`"
+        ) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"Invalid JSON: {error}") from None
     if len(raws) > MAX_RECORDS:
@@ -203,7 +204,7 @@ class _Records(Struct, forbid_unknown_fields=True):
 
 async def _chunks(request: StrictRequest, format_: Format, encoding: Encoding) -> AsyncIterator[list[Item]]:
     """The items of a stream in chunks, as they arrive. Of CSV, each row is the JSON object it stands for."""
-    inflater = Inflater(encoding, request.settings.batch_max_bytes)
+    inflater = Inflater(encoding, request.app.state.batch_max_bytes)
     splitter = NdjsonSplitter() if format_ == "ndjson" else CsvSplitter()
     items: list[Item] = []
     size = 0
@@ -279,13 +280,13 @@ class _Intake:
     def _record(self, item: Item) -> NewRecord | Problem:
         try:
             if item.too_long:
-                raise ContentTooLarge(f"a record must be at most {MAX_ITEM_BYTES} bytes")  # noqa: TRY301 - like the others
-            record = decode(item.raw if self._columns is None else self._columns.object(item.raw), self._kind)
+                raise ContentTooLarge(f"a record must be at most {MAX_ITEM_BYTES} bytes")
+            record = decode(item.raw if self._columns is None else self._columns.json(item.raw), self._kind)
             if not record.tenant_id and self.batch.key_tenant_id is not None:
                 record = structs.replace(record, tenant_id=self.batch.key_tenant_id)
             self._request.principal.owns(record.tenant_id)
             if self._strict and (faults := list(unfit(record))):
-                raise ValidationFailed(faults)  # noqa: TRY301 - like the others
+                raise ValidationFailed(faults)
         except Problem as problem:
             return problem
         return record
@@ -375,7 +376,7 @@ class _Intake:
     def _as_object(self, row: bytes) -> bytes:
         assert self._columns is not None  # noqa: S101 - a header was read before any row
         try:
-            return self._columns.object(row)
+            return self._columns.json(row)
         except BadRequest:
             return row
 

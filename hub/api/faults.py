@@ -292,5 +292,7 @@ def unfit(record: NewRecord) -> Iterator[InvalidParam]:
             yield InvalidParam(name, f"does not fit field_type {record.field_type}")
     if all(getattr(record, name) is None for name in fitting):
         yield InvalidParam(fitting[0], f"is required for field_type {record.field_type}")
-    elif record.field_type == "nps" and record.value_number is not None and not 0 <= record.value_number <= _HIGHEST_NPS:
+    elif (
+        record.field_type == "nps" and record.value_number is not None and not 0 <= record.value_number <= _HIGHEST_NPS
+    ):
         yield InvalidParam("value_number", f"must be between 0 and {_HIGHEST_NPS}")

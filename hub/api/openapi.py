@@ -35,11 +35,13 @@ class Operation(Struct, frozen=True, kw_only=True):
     scope: Scope | None
     tag: str = "records"
     query: tuple[type[Struct], ...] = ()
-    body: type[Struct] | None = None
+    body: object = None
     body_description: str = ""
     answers: Mapping[int, object]
     """The type of the body by status; None for an empty one, a media type for what is no JSON."""
     problems: tuple[int, ...] = ()
+    streamed: bool = False
+    """The body may take long to arrive, part by part."""
     examples: Mapping[str, object] = {}
 
 

@@ -28,11 +28,13 @@ class Columns:
         self._delimiter = max(",;\t", key=unquoted.count)
         self.names = [name.strip() for name in self._cells(text)]
         faults = [InvalidParam(name[:64], UNKNOWN) for name in self.names if not _known(name)]
-        faults += [InvalidParam(name[:64], REPEATED) for name in dict.fromkeys(self.names) if self.names.count(name) > 1]
+        faults += [
+            InvalidParam(name[:64], REPEATED) for name in dict.fromkeys(self.names) if self.names.count(name) > 1
+        ]
         if faults:
             raise ValidationFailed(faults)
 
-    def object(self, row: bytes) -> bytes:
+    def json(self, row: bytes) -> bytes:
         """The row as a JSON object; an empty cell is an absent member. Raises `BadRequest` for what is no row."""
         cells = self._cells(_text(row))
         if len(cells) != len(self.names):

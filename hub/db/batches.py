@@ -107,10 +107,14 @@ async def _attempt(connection: Connection, batch: Batch, chunk: Chunk, *, with_i
     await transaction.start()
     try:
         settled = await _settle(connection, batch, chunk, with_ids=with_ids)
-        failed = settled.summary.rejected + settled.summary.duplicate
-        if batch.dry_run or (batch.atomic and failed):
+        if batch.dry_run:
             await transaction.rollback()
             return settled
+        if batch.atomic and settled.summary.rejected + settled.summary.duplicate:
+            await transaction.rollback()
+            settled = _nothing(settled)
+            transaction = connection.transaction()
+            await transaction.start()
         if chunk.rejected:
             await connection.execute(_REJECT, msgspec.json.encode(chunk.rejected).decode())
         await _keep(connection, batch, chunk, settled.summary)
@@ -139,6 +143,18 @@ async def _settle(connection: Connection, batch: Batch, chunk: Chunk, *, with_id
     counts: dict[str, int] = {**Counter(fates)}
     summary = BatchSummary(received=chunk.received, rejected=len(chunk.rejected), **counts)
     return Settled(summary=summary, fates=fates, ids=kept)
+
+
+def _nothing(settled: Settled) -> Settled:
+    """What became of an atomic batch of which an item failed."""
+    fates: list[Fate] = [fate if fate == "duplicate" else "skipped" for fate in settled.fates]
+    ids = [key if fate == "duplicate" else None for key, fate in zip(settled.ids, settled.fates, strict=True)]
+    old = settled.summary
+    summary = BatchSummary(
+        received=old.received, rejected=old.rejected, duplicate=old.duplicate,
+        skipped=old.received - old.rejected - old.duplicate,
+    )  # fmt: skip
+    return Settled(summary=summary, fates=fates, ids=ids)
 
 
 async def _overwrite(connection: Connection, batch: Batch, new: Sequence[NewRecord], ids: Sequence[UUID]) -> list[Fate]:
