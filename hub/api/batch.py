@@ -47,6 +47,7 @@ MAX_JSON_BYTES = 32 * 1024 * 1024
 CHUNK_RECORDS = 2_000
 CHUNK_BYTES = 4 * 1024 * 1024
 MAX_INLINE = 1_000
+_TURN = 100
 
 Format = Literal["json", "ndjson", "csv"]
 
@@ -141,7 +142,7 @@ async def create_feedback_records(request: StrictRequest) -> Response[bytes]:
     with request.app.state.batches:
         try:
             if format_ == "json":
-                await intake.store(intake.read(await _array(request, encoding)), last=True)
+                await intake.store(await intake.read(await _array(request, encoding)), last=True)
             else:
                 await intake.stream(_chunks(request, format_, encoding))
         except BrokenStreamError as error:
@@ -256,7 +257,7 @@ class _Intake:
         storing: asyncio.Task[None] | None = None
         try:
             async for items in chunks:
-                read = self.read(items)
+                read = await self.read(items)
                 if storing is not None:
                     await storing
                 storing = asyncio.create_task(self.store(read))
@@ -267,9 +268,16 @@ class _Intake:
             if storing is not None and not storing.done():
                 await asyncio.wait({storing})
 
-    def read(self, items: Sequence[Item]) -> list[_Read]:
-        """Each item as a record, or as what is wrong with it."""
-        return [(item, self._record(item)) for item in items if not self._is_header(item)]
+    async def read(self, items: Sequence[Item]) -> list[_Read]:
+        """Each item as a record, or as what is wrong with it.
+
+        Now and then others get their turn: the chunk before, whose statements wait to be sent, and other requests.
+        """
+        read: list[_Read] = []
+        for start in range(0, len(items), _TURN):
+            read += [(item, self._record(item)) for item in items[start : start + _TURN] if not self._is_header(item)]
+            await asyncio.sleep(0)
+        return read
 
     def _is_header(self, item: Item) -> bool:
         if self.batch.format != "csv" or self._columns is not None:
