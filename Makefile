@@ -23,7 +23,7 @@ test: .venv/.dev
 
 # What needs a database, once more on other servers than the bundled one.
 test-postgres: .venv/.dev
-	$(BIN)/python -m tests.with_postgres $(BIN)/pytest -n auto -m database
+	$(BIN)/python -m tests.with_postgres $(BIN)/pytest -n auto --dist loadgroup -m database
 
 CITUS_CLUSTER ?= ../shared/peers/citus/cluster.py
 

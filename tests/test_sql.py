@@ -199,6 +199,7 @@ KEPT_USER, KEPT_PRIMARY, KEPT_FORM = "submissions_user_idx", "submissions_pkey",
 
 
 @pytest.mark.not_on_citus("plans are made by each node for its shards")
+@pytest.mark.xdist_group("seeded")
 @pytest.mark.parametrize(
     ("name", "values", "index", "most"),
     [
@@ -261,6 +262,7 @@ where tenant_id = $1 and field_id = $2 and field_type = 'nps' and collected_at b
 
 
 @pytest.mark.not_on_citus("plans are made by each node for its shards")
+@pytest.mark.xdist_group("seeded")
 @pytest.mark.parametrize(
     ("statement", "values"),
     [
