@@ -20,6 +20,7 @@ IMPORTS: dict[str, set[str] | None] = {
     "settings": set(),
     "cursors": set(),
     "embedded": set(),
+    "client": {"settings"},
     "sources": {"model"},
     "db": {"model", "settings", "cursors"},
     "api": {"model", "settings", "cursors", "sources", "db"},
@@ -45,6 +46,7 @@ KNOWS = {
         "api",  # ids of requests
     },
     "uvicorn": {"worker"},
+    "httpx2": {"client"},
     "click": {"cli"},
     "msgspec": set(IMPORTS),
 }
