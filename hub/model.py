@@ -233,6 +233,28 @@ class StoredBatch(BatchSummary, frozen=True, kw_only=True):
     format: Literal["json", "ndjson", "csv"]
     on_conflict: OnConflict
     started_at: datetime
-    finished_at: datetime | None
-    undone_at: datetime | None
+    finished_at: datetime | UnsetType = UNSET
+    undone_at: datetime | UnsetType = UNSET
     tenants: list[str]
+
+
+class Undone(Struct, frozen=True, kw_only=True):
+    """How many records of a batch were deleted, or would be."""
+
+    batch_id: UUID
+    dry_run: bool
+    deleted_count: Total
+
+
+class Reject(Struct, frozen=True, kw_only=True):
+    """An item that a batch could not store, and why. `position` is the index in a JSON batch, the line in a stream."""
+
+    id: UUID
+    batch_id: UUID
+    position: Total
+    tenant_id: str | UnsetType = UNSET
+    user_id: str | UnsetType = UNSET
+    raw: str
+    status: int
+    problem: Raw
+    created_at: datetime

@@ -31,6 +31,7 @@ WITHOUT_TENANT = {
     "api_keys_pkey": "keys are few and copied to every node",
     "api_keys_hash_key": "a key is found before its tenant is known",
     "schema_migrations_pkey": "stays on the coordinator",
+    "batches_pkey": "stays on the coordinator: a batch may have records of many tenants",
 }
 
 

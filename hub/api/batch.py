@@ -5,6 +5,7 @@ the length of the stream.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Literal, TypeAlias
 from uuid import UUID
@@ -47,7 +48,11 @@ MAX_JSON_BYTES = 32 * 1024 * 1024
 CHUNK_RECORDS = 2_000
 CHUNK_BYTES = 4 * 1024 * 1024
 MAX_INLINE = 1_000
+MAX_NAME_LENGTH = 255
 _TURN = 100
+_NOT_STORED = 424
+_ESCAPE = re.compile(rb"\\(?:(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
+_MINIMAL = re.compile(r"(?:^|,)\s*return\s*=\s*\"?minimal\b", re.IGNORECASE)
 
 Format = Literal["json", "ndjson", "csv"]
 
@@ -77,7 +82,10 @@ class Batching(Struct, kw_only=True, frozen=True):
 
 
 class BatchResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of one item: `index` in a JSON batch, from 0; `line` in a stream, from 1."""
+    """What became of one item: `index` in a JSON batch, from 0; `line` in a stream, from 1.
+
+    A `skipped` item with status 424 would have been stored, had nothing else of its atomic batch failed.
+    """
 
     index: int | UnsetType = UNSET
     line: int | UnsetType = UNSET
@@ -120,11 +128,12 @@ class Gate:
     opt={
         "operation": Operation(
             scope="write",
+            tag="batches",
             query=(Batching,),
             body=list[NewRecord],
             answers={200: BatchAnswer, 207: BatchAnswer, 422: BatchAnswer},
             problems=(400, 413, 415, 429),
-            streamed=True,
+            streams=("application/x-ndjson", "text/csv"),
         )
     },
 )
@@ -148,15 +157,19 @@ async def create_feedback_records(request: StrictRequest) -> Response[bytes]:
         except BrokenStreamError as error:
             raise BadRequest(f"{error}. {intake.so_far}") from None
         except TooLargeError as error:
-            raise ContentTooLarge(intake.so_far, limit=error.limit, actual=error.actual) from None
+            detail = f"The decompressed body is larger than {error.limit} bytes. {intake.so_far}"
+            raise ContentTooLarge(detail, limit=error.limit, actual=error.actual) from None
+        finally:
+            request.exchange.counts = msgspec.to_builtins(intake.summary)
     summary = intake.summary
-    request.exchange.counts = msgspec.to_builtins(summary)
+    minimal = _MINIMAL.search(",".join(request.headers.getall("prefer", []))) is not None
     failed = summary.rejected + summary.duplicate
     status = 200 if not failed else 422 if summary.rejected == summary.received else 207
     return Response(
-        msgspec.json.encode(intake.answer(minimal="return=minimal" in request.headers.get("prefer", ""))),
+        msgspec.json.encode(intake.answer(minimal=minimal)),
         status_code=status,
         media_type="application/json",
+        headers={"preference-applied": "return=minimal"} if minimal else {},
     )
 
 
@@ -184,19 +197,42 @@ async def _array(request: StrictRequest, encoding: Encoding) -> list[Item]:
     if not body.strip():
         raise BadRequest
     try:
-        if body.lstrip()[:1] == b"{":
-            raws = msgspec.json.decode(body, type=_Records).records
-        else:
-            raws = msgspec.json.decode(body, type=list[Raw])
+        raws = _split(body)
     except msgspec.ValidationError:
         raise BadRequest(
             "Invalid request body: must be an array of records, or an object with only `records`"
         ) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise BadRequest(f"Invalid JSON: {error}") from None
     if len(raws) > MAX_RECORDS:
         raise ContentTooLarge("too many records in one JSON batch", limit=MAX_RECORDS, actual=len(raws))
-    return [Item(index, bytes(raw), too_long=len(bytes(raw)) > MAX_ITEM_BYTES) for index, raw in enumerate(raws)]
+    return [Item(index, raw[:MAX_ITEM_BYTES], too_long=len(raw) > MAX_ITEM_BYTES) for index, raw in enumerate(raws)]
+
+
+def _split(body: bytes) -> list[bytes]:
+    """The text of each record."""
+    try:
+        return [bytes(raw) for raw in _raws(body)]
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        # Half a surrogate pair is the fault of its record, for which msgspec would refuse them all.
+        masked = _ESCAPE.sub(lambda match: b"\\u0020" if match[1] else match[0], body)
+        if masked == body:
+            raise
+    position = masked.index(b"[") + 1
+    found: list[bytes] = []
+    for raw in map(bytes, _raws(masked)):
+        position = masked.index(raw, position)
+        found.append(body[position : position + len(raw)])
+        position += len(raw)
+    return found
+
+
+def _raws(body: bytes) -> list[Raw]:
+    if body.lstrip()[:1] == b"{":
+        return msgspec.json.decode(body, type=_Records).records
+    return msgspec.json.decode(body, type=list[Raw])
 
 
 class _Records(Struct, forbid_unknown_fields=True):
@@ -265,8 +301,9 @@ class _Intake:
                 await storing
             await self.store([], last=True)
         finally:
-            if storing is not None and not storing.done():
+            if storing is not None:
                 await asyncio.wait({storing})
+                storing.exception()  # what broke the stream off is raised, and not what came of it
 
     async def read(self, items: Sequence[Item]) -> list[_Read]:
         """Each item as a record, or as what is wrong with it.
@@ -282,7 +319,7 @@ class _Intake:
     def _is_header(self, item: Item) -> bool:
         if self.batch.format != "csv" or self._columns is not None:
             return False
-        self._columns = Columns(item.raw)
+        self._columns = Columns(item.raw, self._kind)
         return True
 
     def _record(self, item: Item) -> NewRecord | Problem:
@@ -329,9 +366,12 @@ class _Intake:
                 for name in BatchSummary.__struct_fields__
             }
         )
-        results = [self._failure(item, problem) for item, problem in bad[: MAX_INLINE if self._streams else None]]
+        room = MAX_INLINE - len(self._results) if self._streams else None
+        results = [self._failure(item, problem) for item, problem in bad[:room]]
         if not self._streams:
-            results += map(self._result, items, records, settled.fates, settled.ids)
+            withdrawn = self.batch.atomic and bool(settled.summary.rejected + settled.summary.duplicate)
+            for item, record, fate, key in zip(items, records, settled.fates, settled.ids, strict=True):
+                results.append(self._result(item, record, fate, key, withdrawn=withdrawn))
             results.sort(key=lambda result: result.index or 0)
         self._results += results
 
@@ -339,10 +379,12 @@ class _Intake:
     def _streams(self) -> bool:
         return self.batch.format != "json"
 
-    def _result(self, item: Item, record: NewRecord, fate: Fate, key: UUID | None) -> BatchResult:
+    def _result(
+        self, item: Item, record: NewRecord, fate: Fate, key: UUID | None, *, withdrawn: bool
+    ) -> BatchResult:  # fmt: skip
         return BatchResult(
             index=item.line,
-            status=_STATUS[fate],
+            status=_NOT_STORED if withdrawn and fate == "skipped" else _STATUS[fate],
             outcome=fate,
             id=key or UNSET,
             submission_id=record.submission_id,
@@ -357,8 +399,8 @@ class _Intake:
             line=item.line if self._streams else UNSET,
             status=problem.status,
             outcome="rejected",
-            submission_id=known.submission_id,
-            field_id=known.field_id,
+            submission_id=_name(known.submission_id) or UNSET,
+            field_id=_name(known.field_id) or UNSET,
             error=self._document(problem),
         )
 
@@ -371,12 +413,13 @@ class _Intake:
         raw = item.raw if self._columns is None else self._as_object(item.raw)
         known = _members(raw)
         return Rejected(
-            tenant_id=self.batch.key_tenant_id or (known.tenant_id or NO_TENANT).strip(),
+            tenant_id=self.batch.key_tenant_id or _name(known.tenant_id) or NO_TENANT,
             id=new_id(),
             batch_id=self.batch.id,
             position=item.line,
-            user_id=known.user_id or None,
-            raw=raw.decode(errors="replace").replace("\0", "�"),
+            user_id=_name(known.user_id),
+            # What no text can hold is spelled out: that is no JSON any more, so it cannot pass for what was meant.
+            raw=raw.decode(errors="backslashreplace").replace("\0", "\\x00"),
             status=problem.status,
             problem=Raw(msgspec.json.encode(self._document(problem))),
         )
@@ -392,8 +435,7 @@ class _Intake:
         """The answer; `minimal` leaves out the items that did not fail."""
         results = [result for result in self._results if not minimal or result.error is not UNSET]
         return BatchAnswer(
-            batch_id=self.batch.id, dry_run=self.batch.dry_run, summary=self.summary,
-            results=results[:MAX_INLINE] if self._streams else results,
+            batch_id=self.batch.id, dry_run=self.batch.dry_run, summary=self.summary, results=results,
         )  # fmt: skip
 
 
@@ -402,12 +444,12 @@ class _Known(Struct, frozen=True):
 
     tenant_id: str | None = None
     user_id: str | None = None
-    submission_id: str | UnsetType = UNSET
-    field_id: str | UnsetType = UNSET
+    submission_id: str | None = None
+    field_id: str | None = None
 
 
 def _members(raw: bytes) -> _Known:
-    """Each member by itself: that one is wrong must not hide the others."""
+    """Each member by itself: that one is wrong must not hide the others. Of one that is repeated none is known."""
     try:
         members = msgspec.json.decode(raw, type=dict[str, Raw])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -415,10 +457,18 @@ def _members(raw: bytes) -> _Known:
     found: dict[str, str] = {}
     for name in _Known.__struct_fields__:
         try:
-            found[name] = msgspec.json.decode(members[name], type=str).replace("\0", "�")
+            text = msgspec.json.decode(members[name], type=str)
         except (KeyError, msgspec.MsgspecError, UnicodeDecodeError):
             continue
+        if raw.count(f'"{name}"'.encode()) == 1:
+            found[name] = text
     return _Known(**found)
+
+
+def _name(text: str | None) -> str | None:
+    """The text, if it can be anybody's name."""
+    text = (text or "").strip()
+    return text if 0 < len(text) <= MAX_NAME_LENGTH and "\0" not in text else None
 
 
 ROUTES = (create_feedback_records,)

@@ -174,7 +174,7 @@ class Edge:
         # A scope of its own: the server looks into the first one to know that HEAD has no body.
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         inner = cast("HTTPScope", {**scope, "method": method, "path": path})
-        await self.litestar(inner, self._in_time(receive, streamed=operation.streamed), reply)
+        await self.litestar(inner, self._in_time(receive, streamed=bool(operation.streams)), reply)
 
     def _in_time(self, receive: Receive, *, streamed: bool) -> Receive:
         """The body must arrive in time: a client that sends a byte a minute does not hold a connection for ever.
@@ -189,14 +189,14 @@ class Edge:
             nonlocal complete, deadline
             if complete:  # nothing more to come but the disconnect, which may take its time
                 return cast("HTTPReceiveMessage", await receive())
+            if streamed:  # from now on: the time the hub took to store the part before is not the client's
+                deadline = clock() + self._settings.request_timeout_seconds
             try:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()
             except TimeoutError:
                 raise BadRequest("The request body did not arrive in time", headers={"connection": "close"}) from None
             complete = not message.get("more_body", False)
-            if streamed:
-                deadline = clock() + self._settings.request_timeout_seconds
             return cast("HTTPReceiveMessage", message)
 
         return receive_in_time

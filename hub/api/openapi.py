@@ -23,6 +23,7 @@ Json = Mapping[str, object]
 _REF = "#/components/schemas/{name}"
 _TAGS = {
     "records": "Feedback records: one answered field each.",
+    "batches": "Many records at once, and what could not be stored of them.",
     "sources": "Payloads of survey tools, split into records.",
     "operation": "Health, readiness and this description.",
     "not built": "Part of the Formbricks Hub's contract; answers 503 until it exists here.",
@@ -40,8 +41,11 @@ class Operation(Struct, frozen=True, kw_only=True):
     answers: Mapping[int, object]
     """The type of the body by status; None for an empty one, a media type for what is no JSON."""
     problems: tuple[int, ...] = ()
-    streamed: bool = False
-    """The body may take long to arrive, part by part."""
+    streams: tuple[str, ...] = ()
+    """Media types in which the body may also come, line by line, as long as it takes."""
+    body_optional: bool = False
+    streams_out: tuple[str, ...] = ()
+    """Media types in which the answer may also leave, line by line."""
     examples: Mapping[str, object] = {}
 
 
@@ -114,8 +118,9 @@ def _described(path: str, method: str, handler: HTTPRouteHandler, found: Operati
         content: dict[str, object] = {"schema": _schema(found.body)}
         if found.examples:
             content["examples"] = {name: {"value": value} for name, value in found.examples.items()}
+        others: Json = {media_type: {"schema": {"type": "string"}} for media_type in found.streams}
         described["requestBody"] = {
-            "required": True, "content": {"application/json": content}, "description": found.body_description,
+            "required": not found.body_optional, "content": {"application/json": content, **others}, "description": found.body_description,
         }  # fmt: skip
     return described
 
@@ -161,7 +166,8 @@ def _responses(found: Operation) -> Iterable[tuple[str, Json]]:
         if isinstance(answer, str):
             described["content"] = {answer: {"schema": {"type": "string"}}}
         elif answer is not None:
-            described["content"] = {"application/json": {"schema": _schema(answer)}}
+            others: Json = {media_type: {"schema": {"type": "string"}} for media_type in found.streams_out}
+            described["content"] = {"application/json": {"schema": _schema(answer)}, **others}
         yield str(status), described
     for status in sorted(
         {*found.problems, *((401, 403) if found.scope else ()), 500, *((503,) if found.scope else ())}

@@ -5,12 +5,12 @@ import re
 from collections.abc import Iterator
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, structs
 
-from hub.api.faults import REPEATED, UNKNOWN
+from hub.api.faults import REPEATED, REQUIRED, UNKNOWN
 from hub.api.problems import BadRequest, InvalidParam, ValidationFailed
 from hub.model import NewRecord
-from hub.streams import MAX_ITEM_BYTES
+from hub.streams import MAX_ITEM_BYTES, delimiter_of
 
 csv.field_size_limit(MAX_ITEM_BYTES)
 
@@ -21,15 +21,18 @@ _PREFIX = "metadata."
 class Columns:
     """The header of a CSV file: record members, and `metadata.<key>` for single members of the metadata."""
 
-    def __init__(self, header: bytes) -> None:
-        """Raises `BadRequest` when it cannot be read, `ValidationFailed` when it names unknown or repeated columns."""
-        text = _text(header.removeprefix(b"\xef\xbb\xbf"))
-        unquoted = re.sub('"[^"]*"', "", text)
-        self._delimiter = max(",;\t", key=unquoted.count)
-        self.names = [name.strip() for name in self._cells(text)]
+    def __init__(self, header: bytes, kind: type[NewRecord] = NewRecord) -> None:
+        """Raises `BadRequest` when it cannot be read, `ValidationFailed` for unknown, repeated and missing columns."""
+        self._delimiter = delimiter_of(header).decode()
+        self.names = [name.strip() for name in self._cells(_text(header.removeprefix(b"\xef\xbb\xbf")))]
         faults = [InvalidParam(name[:64], UNKNOWN) for name in self.names if not _known(name)]
         faults += [
             InvalidParam(name[:64], REPEATED) for name in dict.fromkeys(self.names) if self.names.count(name) > 1
+        ]
+        faults += [
+            InvalidParam(field.name, REQUIRED)
+            for field in structs.fields(kind)
+            if field.required and field.name not in self.names
         ]
         if faults:
             raise ValidationFailed(faults)
@@ -42,13 +45,13 @@ class Columns:
         return msgspec.json.encode(dict(self._members(cells)))
 
     def _members(self, cells: list[str]) -> Iterator[tuple[str, object]]:
-        metadata: dict[str, object] = {}
-        whole: object = None
+        metadata: dict[str, str] = {}
+        whole: str | None = None
         for name, cell in zip(self.names, cells, strict=True):
             if cell == "":
                 continue
             if name == "metadata":
-                whole = _json(cell)
+                whole = cell
             elif name.startswith(_PREFIX):
                 metadata[name.removeprefix(_PREFIX)] = cell
             elif name == "value_number":
@@ -57,10 +60,10 @@ class Columns:
                 yield name, {"true": True, "false": False}.get(cell.lower(), cell)
             else:
                 yield name, cell
-        if whole is not None and not (metadata and isinstance(whole, dict)):
-            yield "metadata", whole
-        elif whole is not None or metadata:
-            yield "metadata", {**(whole if isinstance(whole, dict) else {}), **metadata}
+        if whole is not None:
+            yield "metadata", _merged(whole, metadata)
+        elif metadata:
+            yield "metadata", metadata
 
     def _cells(self, text: str) -> list[str]:
         try:
@@ -76,13 +79,13 @@ def _text(raw: bytes) -> str:
         raise BadRequest("Invalid CSV: not UTF-8") from None
 
 
-def _json(cell: str) -> object:
-    """The cell's JSON with its numbers as they are spelled, or its text where it has none: that will be refused as such."""
+def _merged(whole: str, single: dict[str, str]) -> object:
+    """The metadata cell, as it is spelled, with the single members; its mere text where it is no object: that is refused later."""
     try:
-        members = msgspec.json.decode(cell, type=dict[str, Raw])
-    except msgspec.MsgspecError:
-        return cell
-    return members
+        members = msgspec.json.decode(whole, type=dict[str, Raw])
+    except (msgspec.MsgspecError, RecursionError):
+        return whole
+    return {**members, **single} if single else Raw(whole.encode())
 
 
 def _known(name: str) -> bool:

@@ -5,13 +5,13 @@ A chunk, what of it was rejected, and the batch's counters are one transaction: 
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import attrgetter
 from typing import Literal
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import UNSET, Struct, structs
 
 from hub.db import UNSTORABLE, Connection, Pool, new_id, query, records, retry_deadlocks
 from hub.model import BatchSummary, Fate, NewRecord, OnConflict, StoredBatch
@@ -85,14 +85,17 @@ async def store(pool: Pool, batch: Batch, chunk: Chunk, *, with_ids: bool) -> Se
     async with pool.acquire() as connection:
         try:
             return await retry_deadlocks(lambda: _attempt(connection, batch, chunk, with_ids=with_ids))
-        except UNSTORABLE:
-            if len(chunk.records) == 1:
+        except UNSTORABLE as error:
+            if len(chunk.records) == 1 and not chunk.rejected:
                 return Unstorable([0])
+            refusal = error
     refused: list[int] = []
     for start, part in _halves(chunk):
         settled = await store(pool, structs.replace(batch, dry_run=True), part, with_ids=False)
         if isinstance(settled, Unstorable):
             refused += [start + ordinal for ordinal in settled.ordinals]
+    if not refused:  # then it is none of the records, and trying again would go on for ever
+        raise refusal
     return Unstorable(refused)
 
 
@@ -140,6 +143,9 @@ async def _settle(connection: Connection, batch: Batch, chunk: Chunk, *, with_id
         found = await records.find_ids(connection, [chunk.records[n] for n in others])
         for n in others:
             kept[n] = found.get(records.key(chunk.records[n]))
+    if batch.dry_run:  # what goes again has no id
+        new = {key for key, fate in zip(ids, fates, strict=True) if fate == "created"}
+        kept = [None if key in new else key for key in kept]
     counts: dict[str, int] = {**Counter(fates)}
     summary = BatchSummary(received=chunk.received, rejected=len(chunk.rejected), **counts)
     return Settled(summary=summary, fates=fates, ids=kept)
@@ -160,7 +166,7 @@ def _nothing(settled: Settled) -> Settled:
 async def _overwrite(connection: Connection, batch: Batch, new: Sequence[NewRecord], ids: Sequence[UUID]) -> list[Fate]:
     """Of a key that comes twice the last wins; Postgres would refuse to touch one row twice (21000)."""
     last = {records.key(record): n for n, record in enumerate(new)}
-    await _stage(connection, ((n, (ids[n], new[n])) for n in last.values()))
+    await _stage(connection, ((n, (ids[n], record)) for n, record in _merged(new, set(last.values()))))
     written = {
         (row["tenant_id"], row["submission_id"], row["field_id"]): row["id"]
         for row in await connection.fetch(_OVERWRITE, batch.id)
@@ -175,6 +181,17 @@ async def _overwrite(connection: Connection, batch: Batch, new: Sequence[NewReco
         else:
             fates.append("created" if written[key] == ids[n] else "updated")
     return fates
+
+
+def _merged(new: Sequence[NewRecord], last: set[int]) -> Iterator[tuple[int, NewRecord]]:
+    """Those that stand, each with the time of collection that those before it, of its key, would have left."""
+    collected: dict[tuple[str, str, str], datetime] = {}
+    for n, record in enumerate(new):
+        if n in last:
+            earlier = collected.get(records.key(record))
+            yield n, record if record.collected_at or not earlier else structs.replace(record, collected_at=earlier)
+        elif record.collected_at:
+            collected[records.key(record)] = record.collected_at
 
 
 _COLUMNS = ["ordinal", "id", "metadata", *(name for name in NewRecord.__struct_fields__ if name != "metadata")]
@@ -200,32 +217,39 @@ async def get(pool: Pool, batch_id: UUID, tenant_id: str | None) -> StoredBatch 
     """The account of a batch. `tenant_id` confines to what came with a key bound to that tenant."""
     async with pool.acquire() as connection:
         row = await connection.fetchrow(_GET, batch_id, tenant_id)
-    return None if row is None else msgspec.convert(dict(row), StoredBatch)
+    return None if row is None else msgspec.convert({k: v for k, v in row.items() if v is not None}, StoredBatch)
 
 
 async def undo(pool: Pool, batch: StoredBatch) -> int:
     """Deletes the records that the batch created and nobody changed since, in small steps; how many there were."""
     deleted = 0
     for tenant_id in batch.tenants:
-        while True:
-            async with pool.acquire() as connection:
-                status = await connection.execute(_UNDO, tenant_id, batch.id, *_period(batch), _UNDO_STEP)
-            step = int(status.rpartition(" ")[2])
+        since, step = batch.started_at, _UNDO_STEP
+        while step == _UNDO_STEP:
+            step, since = await _undo_step(pool, batch, tenant_id, since)
             deleted += step
-            if step < _UNDO_STEP:
-                break
     async with pool.acquire() as connection:
         await connection.execute(_UNDONE, batch.id)
     return deleted
 
 
+async def _undo_step(pool: Pool, batch: StoredBatch, tenant_id: str, since: datetime) -> tuple[int, datetime]:
+    """How many records were deleted, and from when on the next step looks: what it passed need not be read again."""
+    async with pool.acquire() as connection:
+        row = await retry_deadlocks(
+            lambda: connection.fetchrow(_UNDO, tenant_id, batch.id, since, _end(batch), _UNDO_STEP)
+        )
+    assert row is not None  # noqa: S101 - a count
+    return row["deleted"], row["latest"] or since
+
+
 async def undoable(pool: Pool, batch: StoredBatch) -> int:
     """How many records `undo` would delete."""
     async with pool.acquire() as connection:
-        number: int = await connection.fetchval(_UNDOABLE, list(batch.tenants), batch.id, *_period(batch))
+        number: int = await connection.fetchval(_UNDOABLE, batch.tenants, batch.id, batch.started_at, _end(batch))
     return number
 
 
-def _period(batch: StoredBatch) -> tuple[datetime, datetime]:
-    # A batch that was broken off has no end; its records are found up to now.
-    return batch.started_at, batch.finished_at or datetime.now(UTC)
+def _end(batch: StoredBatch) -> datetime | None:
+    # A batch that was broken off, or still runs, has no end.
+    return None if batch.finished_at is UNSET else batch.finished_at

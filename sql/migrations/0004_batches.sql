@@ -34,15 +34,19 @@ create table rejects (
     user_id text,
     raw text not null,
     status smallint not null,
-    problem jsonb not null,
+    -- Not jsonb: it leaves as it came, members in their order.
+    problem json not null,
     created_at timestamptz not null,
     constraint rejects_pkey primary key (tenant_id, id)
 );
 
--- The rejects of a batch in their order, and of everything in order of arrival (ids are made in that order).
-create index rejects_batch_idx on rejects (batch_id, id);
--- Retention.
-create index rejects_created_idx on rejects (created_at);
+-- The list of a batch, of a tenant, and of everything; the last one also finds what is too old.
+create index rejects_batch_idx on rejects (batch_id, created_at, id);
+create index rejects_tenant_idx on rejects (tenant_id, created_at, id);
+create index rejects_created_idx on rejects (created_at, id);
+-- Erasing a user: what is known to be theirs, and what has to be searched because nobody knows whose it is.
+create index rejects_user_idx on rejects (user_id, tenant_id) where user_id is not null;
+create index rejects_unread_idx on rejects (tenant_id) where user_id is null;
 
 -- Which batch created a record. No index: undo finds the records by tenant and time of arrival.
 alter table feedback_records add column batch_id uuid;
