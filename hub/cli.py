@@ -7,8 +7,17 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -26,6 +35,7 @@ if TYPE_CHECKING:
 
     from hub import backfill as job
     from hub import client
+    from hub import import_hub as moving
 
 T = TypeVar("T")
 
@@ -201,9 +211,7 @@ def list_keys(settings: Settings) -> None:
     for key in found:
         times = [_minute(moment) for moment in (key.created_at, key.expires_at, key.revoked_at, key.last_used_at)]
         rows.append((key.prefix, key.name, ",".join(key.scopes), key.tenant_id or "-", *times, str(key.id)))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    _print_table(rows)
 
 
 @keys.command()
@@ -350,6 +358,100 @@ def _in_order(counts: dict[str, int]) -> Iterator[tuple[str, int]]:
             yield name, counts[name]
 
 
+@main.command("import-hub")
+@click.option("--from", "url", metavar="URL", help="Where the other hub answers.")
+@click.option(
+    "--key", envvar="FROM_API_KEY", help="Its key. Better in FROM_API_KEY, where no list of processes shows it."
+)
+@click.option("--database", metavar="DSN", envvar="FROM_DATABASE_URL", help="Instead of --from: its Postgres.")
+@click.option("--tenant", "tenants", multiple=True, help="May be repeated. With --database all of them without it.")
+@click.option("--restart", is_flag=True, help="Begin again, instead of where an interrupted run ended.")
+@click.pass_obj
+def import_hub(settings: Settings, /, **options: Any) -> None:
+    """Move the records of a Formbricks Hub into this hub's database.
+
+    They keep their ids and times. Run again it catches up: with what is new, changed or deleted there since.
+    """
+    if bool(options["url"]) == bool(options["database"]):
+        raise click.UsageError("Say where from: --from URL with --key and --tenant, or --database DSN")
+    if options["url"] and not (options["key"] and options["tenants"]):
+        raise click.UsageError("--from needs --key, and --tenant at least once: no hub lists its tenants")
+    with ExitStack() as stack:
+        # Their key is asked for above: ours must not go there.
+        other = stack.enter_context(hub_client(settings, options["url"], options["key"])) if options["url"] else None
+        results = _run(_import(stack.enter_context(_migrated(settings)), other, options))
+    rows: list[tuple[str, ...]] = [
+        ("TENANT", "THERE", "READ", "REJECTED", "HERE", "CHECKSUM THERE", "CHECKSUM HERE", "")
+    ]
+    rows += [_import_row(result) for result in results]
+    _print_table(rows)
+    counts = sum((Counter(result.state.counts) for result in results), Counter[str]())
+    click.echo(", ".join(f"{number:,} {name}" for name, number in sorted(counts.items())) or "Nothing to move.")
+    if counts["rejected"]:
+        click.echo("What was rejected is kept, with the reason: `hub rejects list` shows it.", err=True)
+    if counts["kept"]:
+        click.echo("Records changed here since they came are kept as they are, so the checksums differ.", err=True)
+    sys.exit(0 if not counts["rejected"] and all(result.same for result in results) else 1)
+
+
+async def _import(dsn: str, connected: "client.Client | None", options: dict[str, Any]) -> "list[moving.Moved]":
+    from hub import import_hub as moving  # noqa: PLC0415
+    from hub.db import imports  # noqa: PLC0415
+    from hub.progress import Meter  # noqa: PLC0415
+
+    results: list[moving.Moved] = []
+    tenants = list(dict.fromkeys(tenant.strip() for tenant in options["tenants"]))
+    hub_id = imports.identity(moving.address(options["url"] or options["database"]))
+    async with AsyncExitStack() as stack:
+        other: moving.OtherHub
+        if connected is not None:
+            other = await moving.OverHttp.open(connected, tenants[0])
+        else:
+            theirs = imports.TheirDatabase(await stack.enter_async_context(_their_database(options["database"])))
+            other, tenants = theirs, tenants or await theirs.tenants()
+        connection = await stack.enter_async_context(_connect(dsn, **imports.SESSION))
+        for tenant in tenants:
+            with Meter(sys.stderr, f"records of {tenant}", await other.count(tenant)) as meter:
+
+                def advance(state: imports.State, meter: Meter = meter) -> None:
+                    meter.advance(state.read, state.read)
+
+                move = imports.Move(hub_id, tenant)
+                results.append(await moving.run(connection, other, move, restart=options["restart"], advance=advance))
+    return results
+
+
+@asynccontextmanager
+async def _their_database(dsn: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """Another hub's, which nothing may change."""
+    import asyncpg  # noqa: PLC0415
+
+    from hub.db import imports  # noqa: PLC0415
+
+    try:
+        session = imports.SESSION | {"default_transaction_read_only": "on"}
+        connection = await asyncpg.connect(dsn, server_settings=session)
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        _fail(f"--database: it cannot be reached ({error})")
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def _import_row(moved: "moving.Moved") -> tuple[str, ...]:
+    state = moved.state
+    numbers = (moved.there, state.read, state.counts.get("rejected", 0), moved.here.count)
+    sums = (f"{state.checksum:016x}", f"{moved.here.checksum:016x}")
+    return (moved.tenant_id, *(f"{number:,}" for number in numbers), *sums, "same" if moved.same else "DIFFERS")
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
 @main.command()
 @click.pass_obj
 def doctor(settings: Settings) -> None:
@@ -428,12 +530,12 @@ def _migrated(settings: Settings) -> Iterator[str]:
         yield dsn
 
 
-def _connect(dsn: str) -> "AbstractAsyncContextManager[asyncpg.Connection[asyncpg.Record]]":
+def _connect(dsn: str, **session: str) -> "AbstractAsyncContextManager[asyncpg.Connection[asyncpg.Record]]":
     import asyncpg  # noqa: PLC0415
 
     @asynccontextmanager
     async def connected() -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-        connection = await asyncpg.connect(dsn)
+        connection = await asyncpg.connect(dsn, server_settings=session)
         try:
             yield connection
         finally:

@@ -15,7 +15,7 @@ from hub.db import SQL, Connection, query
 # On Citus: spread by tenant_id, each beside the first; copied to every node; kept on the coordinator.
 DISTRIBUTED = ("feedback_records", "submissions", "forms", "rejects")
 REPLICATED = ("api_keys",)
-LOCAL = ("schema_migrations", "batches")
+LOCAL = ("schema_migrations", "batches", "imports")
 
 TRY_LOCK = query("migrations/try_lock")
 HAS_LEDGER = query("migrations/has_ledger")
