@@ -78,7 +78,7 @@ async def list_rejects(request: StrictRequest) -> RejectPage | Stream:
         until=wanted.until,
     )
     if wanted.format == "ndjson":
-        return Stream(_lines(rejects.export(request.pool, selection, wanted.cursor)), media_type=NDJSON)
+        return Stream(_lines(rejects.export(request.pool, selection, wanted.cursor)), headers={"content-type": NDJSON})
     size = wanted.limit or DEFAULT_LIMIT
     found, following = await rejects.page(request.pool, selection, wanted.cursor, size)
     request.exchange.counts = {"rejects": len(found)}
