@@ -22,7 +22,7 @@ from hub.api.problems import Problem as HubProblem
 from hub.api.tables import Columns
 from hub.client import Client, Problem, RefusedError
 from hub.documents import PayloadSplitter, RecordSplitter
-from hub.model import OnConflict
+from hub.model import OnConflict, TenantRecord
 from hub.streams import (
     MAX_ITEM_BYTES,
     BrokenStreamError,
@@ -371,7 +371,7 @@ class CsvUpload(RecordUpload):
 
     def _failure(self, item: Item, problem: Problem) -> Failure:
         try:
-            raw = Columns(self._header).json(item.raw)
+            raw = Columns(self._header, TenantRecord).json(item.raw)
         except HubProblem:
             raw = item.raw
         return Failure(Item(item.line, raw), _reason(problem))

@@ -352,10 +352,9 @@ def _cache() -> Path:
 
 def _in_order(counts: dict[str, int]) -> Iterator[tuple[str, int]]:
     """What happened, the common things first; zeros only where they answer a question."""
-    known = [name for name in _COUNTS if name in counts]
-    for name in [*known, *sorted(counts.keys() - set(known))]:
-        if counts[name] or name in ("created", "rejected"):
-            yield name, counts[name]
+    for name in [*_COUNTS, *sorted(counts.keys() - set(_COUNTS))]:
+        if counts.get(name) or name in ("created", "rejected"):
+            yield name, counts.get(name, 0)
 
 
 @main.command("import-hub")
