@@ -31,7 +31,7 @@ IMPORTS: dict[str, set[str] | None] = {
     "db": {"model", "settings", "cursors"},
     "api": {"model", "settings", "cursors", "sources", "streams", "db"},
     "app": {"settings", "db", "api"},
-    "worker": set(),
+    "worker": {"settings"},
     "serve": {"settings", "embedded", "db"},
     "cli": ANYTHING,
     "__main__": {"cli"},
