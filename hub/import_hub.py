@@ -7,17 +7,19 @@ a later run catches up, and one that was broken off goes on.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 import msgspec
 from msgspec import Raw, Struct, structs
 
-from hub.client import Client, RefusedError
+from hub.client import Client, RefusedError, UnreachableError
 from hub.cursors import Sort
 from hub.db import Connection, imports
 from hub.db.imports import Move, Position, State, Sum
+
+T = TypeVar("T")
 
 PAGE = 1_000
 _PROBES = 8
@@ -79,7 +81,7 @@ class OverHttp:
         answer = await asyncio.to_thread(
             self._client.request, "GET", f"{_RECORDS}/count", query={"tenant_id": tenant_id}
         )
-        return msgspec.json.decode(answer.content, type=_Count).count
+        return self._read(answer.content, _Count).count
 
     async def page(self, tenant_id: str, cursor: str | None) -> tuple[list[bytes], str | None]:
         query: dict[str, str | int] = {"tenant_id": tenant_id, "limit": PAGE}
@@ -88,8 +90,17 @@ class OverHttp:
         if cursor is not None:
             query["cursor"] = cursor
         answer = await asyncio.to_thread(self._client.request, "GET", _RECORDS, query=query)
-        page = msgspec.json.decode(answer.content, type=_Page)
+        page = self._read(answer.content, _Page)
         return [bytes(raw) for raw in page.data], page.next_cursor or None
+
+    def _read(self, content: bytes, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(content, type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            # The Formbricks Hub answers 200 and nothing where a date is beyond the year 9999 in its own zone.
+            raise UnreachableError(
+                f"{self._client.url} answered what cannot be read ({error}). Run it with TZ=UTC, or read its --database"
+            ) from None
 
     async def gone(self, ids: Sequence[UUID]) -> list[UUID]:
         slots = asyncio.Semaphore(_PROBES)

@@ -4,9 +4,11 @@ A page, what of it could not be stored, what is gone since, and how far the move
 """
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from hashlib import blake2b
 from typing import Annotated, Literal
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -90,14 +92,23 @@ class Moved(Struct, kw_only=True, frozen=True, omit_defaults=True):
             for name in _TIMES
             if (moment := getattr(self, name)) is not None and moment.tzinfo is not UTC
         }
+        # Minus zero is a number of its own to a float, and none to JSON in Postgres.
+        changes |= {name: 0.0 for name in ("value_number", "sentiment_score") if getattr(self, name) == 0}
         if self.metadata:
-            changes["metadata"] = Raw(_canonical.encode(_metadata.decode(self.metadata)))
+            changes["metadata"] = Raw(_canonical.encode(_metadata.decode(bytes(self.metadata).decode())))
         text = _canonical.encode(structs.replace(self, **changes) if changes else self)
         return int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
 
 
-# Decimals as texts, because a float would make long ones alike.
-_metadata = msgspec.json.Decoder(float_hook=str)
+def _number(text: str) -> str:
+    """A number of any length in the one way to write it; as a float, long ones would be alike."""
+    sign, digits, exponent = Decimal(text).as_tuple()
+    written = "".join(map(str, digits)).lstrip("0")
+    significant = written.rstrip("0")
+    return f"{'-' * sign}{significant}e{int(exponent) + len(written) - len(significant)}" if significant else "0"
+
+
+_metadata = json.JSONDecoder(parse_float=_number, parse_int=_number)
 _canonical = msgspec.json.Encoder(order="deterministic")
 _TIMES = ("collected_at", "created_at", "updated_at", "value_date")
 _COLUMNS = Moved.__struct_fields__
