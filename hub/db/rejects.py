@@ -87,7 +87,8 @@ async def _repair(
         if await connection.execute(_DELETE, reject_id, tenant_id) != "DELETE 0":
             (outcome,) = await records.insert_on(connection, [record])
     except BaseException:
-        await transaction.rollback()
+        if not connection.is_closed():
+            await transaction.rollback()
         raise
     await (transaction.commit() if isinstance(outcome, Created) else transaction.rollback())
     return outcome
