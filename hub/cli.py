@@ -263,7 +263,8 @@ def backfill(settings: Settings, /, file: Path, url: str | None, key: str | None
     _check_backfill(file, options, resume=resume)
     plan = job.Plan(**{name: value for name, value in options.items() if value is not None})
     with hub_client(settings, url, key) as client:
-        if plan.source not in (known := job.sources(client)):
+        # A key that may only write is enough for records.
+        if plan.source not in job.OWN_SOURCES and plan.source not in (known := job.sources(client)):
             raise click.BadParameter(f"{plan.source} is none of {', '.join(known)}", param_hint="--source")
         ledger = None if str(file) == "-" or plan.dry_run else job.Ledger(_cache(), file, plan, client.url)
         start = ledger.load() if ledger and resume else job.State()

@@ -3,10 +3,12 @@
 import gzip
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -390,6 +392,42 @@ def test_memory_does_not_grow_with_the_file(here: Here) -> None:
     )  # fmt: skip
     assert int(done.stdout.splitlines()[-1]) < 200_000
     assert here.count() == 1
+
+
+def test_at_a_terminal_there_is_a_bar(here: Here) -> None:
+    """It says how many, how fast and how long still; the summary is left alone."""
+    file, _ = many(here, 30_000)
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        here.command(file),
+        env=here.environment() | {"TERM": "xterm", "COLUMNS": "120"},
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError), os.fdopen(ours, "rb", buffering=0) as terminal:  # a terminal ends with an error
+            while data := terminal.read(4096):
+                shown += data
+        assert process.stdout is not None
+        summary = process.stdout.read().decode()
+    assert process.returncode == 0
+    assert b"items, " in shown
+    assert b"/s" in shown
+    assert summary.split()[:2] == ["received", "30,000"]
+
+
+def test_a_key_that_may_only_write_is_enough_for_records(here: Here) -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "hub", "keys", "create", "importer", "--scope", "write", "--tenant", here.tenant],
+        env=here.environment(), capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    records = [record | {"tenant_id": None} for record in here.records(3)]
+    assert (
+        here.backfill(here.write("file", ndjson(records)), "--key", made.stdout.strip(), "--tenant", here.tenant)[0]
+        == 0
+    )
+    assert here.count() == 3
 
 
 def test_without_a_key_the_command_says_where_to_find_one(tmp_path: Path) -> None:
