@@ -116,10 +116,10 @@ async def retry_reject(request: StrictRequest, id: FromPath[str]) -> Record:  # 
     """
     reject_id, principal = record_id(id), request.principal
     wanted = params.read(request.scope["query_string"], Retrying, tenant_id=None)
+    body = await request.body()
     reject = await rejects.get(request.pool, reject_id, principal.tenant_id)
     if reject is None:
         raise _not_found()
-    body = await request.body()
     if body:
         check_media_type(request.headers.get("content-type", ""))
     record = decode(body or reject.raw.encode(), NewRecord if principal.tenant_id is None else TenantRecord)
