@@ -48,6 +48,12 @@ class Settings(Struct, kw_only=True, frozen=True, rename="upper"):
     """How long a client may take to send its request."""
     shutdown_timeout_seconds: Seconds = 30
     """How long requests in flight may take to finish when the hub stops."""
+    batch_max_bytes: Annotated[int, Meta(ge=1024)] = 8 << 30
+    """How large a streamed batch may be, decompressed."""
+    batch_concurrency: Annotated[int, Meta(ge=1, le=100)] = 4
+    """Batches of one worker process at a time; further ones are answered 429."""
+    rejects_retention_days: Annotated[int, Meta(ge=1, le=3650)] = 90
+    """How long batches and what they rejected are kept."""
     source_payload_max_bytes: Bytes = 16 * 1024 * 1024
 
 

@@ -28,6 +28,8 @@ STATEMENTS = [
 
 @pytest.mark.parametrize("name", STATEMENTS)
 async def test_every_statement_prepares_against_the_schema(connection: Connection, name: str) -> None:
+    if name.startswith("batches/"):  # some use the table that a chunk lands in
+        await connection.execute(query("batches/stage"))
     await connection.prepare(query(name))
 
 
@@ -49,7 +51,8 @@ async def test_the_columns_of_a_record_are_the_members_of_its_struct_in_the_orde
         "select attname from pg_attribute where attrelid = 'feedback_records'::regclass"
         " and attnum > 0 and not attisdropped order by attnum"
     )
-    assert [row["attname"] for row in rows] == list(Record.__struct_fields__)
+    # Which batch created it is the hub's own business.
+    assert [row["attname"] for row in rows if row["attname"] != "batch_id"] == list(Record.__struct_fields__)
 
 
 def test_what_is_inserted_are_the_members_of_a_new_record() -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from msgspec import Struct, inspect
 
 from hub.api.problems import BadRequest, InvalidParam
-from hub.model import NewRecord, in_order
+from hub.model import FieldType, NewRecord, in_order
 
 MAX_DEPTH = 128
 MAX_NAME = 64
@@ -297,3 +297,27 @@ def _inside(path: str, name: str) -> str:
 def _printable(text: str) -> str:
     """The text without what cannot be encoded, so that the problem can be sent at all."""
     return _SURROGATES.sub("�", text)
+
+
+_VALUE_COLUMNS = ("value_text", "value_id", "value_number", "value_boolean", "value_date")
+_FITTING: dict[FieldType, tuple[str, ...]] = {
+    "text": ("value_text",),
+    "categorical": ("value_text", "value_id"),
+    "boolean": ("value_boolean",),
+    "date": ("value_date",),
+}
+_HIGHEST_NPS = 10
+
+
+def unfit(record: NewRecord) -> Iterator[InvalidParam]:
+    """Where the value does not fit the field type: what the Formbricks Hub accepts, and `strict=true` refuses."""
+    fitting = _FITTING.get(record.field_type, ("value_number",))
+    for name in _VALUE_COLUMNS:
+        if name not in fitting and getattr(record, name) is not None:
+            yield InvalidParam(name, f"does not fit field_type {record.field_type}")
+    if all(getattr(record, name) is None for name in fitting):
+        yield InvalidParam(fitting[0], f"is required for field_type {record.field_type}")
+    elif (
+        record.field_type == "nps" and record.value_number is not None and not 0 <= record.value_number <= _HIGHEST_NPS
+    ):
+        yield InvalidParam("value_number", f"must be between 0 and {_HIGHEST_NPS}")

@@ -14,7 +14,7 @@ from hub.api.openapi import Operation
 from hub.api.problems import Conflict, NotFound
 from hub.api.strict import StrictRequest, record_id
 from hub.cursors import DEFAULT_LIMIT, Limit, Paging
-from hub.db import records
+from hub.db import erasure, records
 from hub.model import (
     Count,
     Created,
@@ -81,14 +81,15 @@ async def create_feedback_record(request: StrictRequest, data: JSONBody[NewRecor
     outcome = await request.writer.insert(data)
     if isinstance(outcome, Duplicate):
         raise Conflict(details={"id": str(outcome.id)})
-    return Json(msgspec.json.encode(_stored(data, outcome)), status=201)
+    return Json(msgspec.json.encode(stored(data, outcome)), status=201)
 
 
 _SHARED = tuple(name for name in NewRecord.__struct_fields__ if name not in ("collected_at", "value_date"))
 _shared = attrgetter(*_SHARED)
 
 
-def _stored(data: NewRecord, created: Created) -> Record:
+def stored(data: NewRecord, created: Created) -> Record:
+    """A record that was just stored, as it leaves."""
     now = shown(created.created_at)
     return Record(
         id=created.id,
@@ -143,7 +144,7 @@ async def erase_user(request: StrictRequest) -> Erased:
     """
     wanted = params.read(request.scope["query_string"], Erasure, tenant_id=request.principal.tenant_id, closed=True)
     request.exchange.tenant_id = wanted.tenant_id
-    deleted = await records.erase_user(request.pool, wanted.user_id, wanted.tenant_id)
+    deleted = await erasure.erase_user(request.pool, wanted.user_id, wanted.tenant_id)
     request.exchange.counts = {"deleted": deleted}
     return Erased(deleted, f"Successfully deleted {deleted} feedback records")
 

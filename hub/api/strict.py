@@ -119,11 +119,11 @@ def check_media_type(content_type: str) -> None:
         raise UnsupportedMediaType("Send the body as application/json")
 
 
-def record_id(segment: str) -> UUID:
+def record_id(segment: str, name: str = "id") -> UUID:
     """An id however it is spelled: upper case, braces, `urn:uuid:`, without dashes. Raises `ValidationFailed`."""
     match = _UUID.fullmatch(unquote(segment))
     if match is None:
-        raise ValidationFailed([InvalidParam("id", "must be a valid UUID")])
+        raise ValidationFailed([InvalidParam(name, "must be a valid UUID")])
     return UUID(match[0].strip("{}").lower())  # Python knows `urn:` in lower case only
 
 

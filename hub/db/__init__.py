@@ -1,13 +1,17 @@
 """The only package that knows Postgres. Its modules mirror `sql/queries/`."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias, TypeVar
+from uuid import UUID
 
 import asyncpg
+import msgspec
+import uuid6
 from asyncpg.pool import PoolConnectionProxy
 
+from hub.model import NewRecord
 from hub.settings import Settings
 
 _HUB = Path(__file__).resolve().parent.parent
@@ -44,6 +48,17 @@ def query(name: str) -> str:
     """
     text = (SQL / "queries" / f"{name}.sql").read_text()
     return re.sub(r"/\* include (\S+) \*/", lambda match: query(match[1]), text)
+
+
+def new_id() -> UUID:
+    """The id of a new row: in the order of arrival, so that the index on it grows at its end."""
+    return uuid6.uuid7()
+
+
+def encoded(records: Sequence[tuple[UUID, NewRecord]]) -> str:
+    """Records with their ids as the one jsonb parameter of an insert."""
+    rows = (b'{"id":"%b",' % str(key).encode() + msgspec.json.encode(record)[1:] for key, record in records)
+    return f"[{b','.join(rows).decode()}]"
 
 
 Acquired: TypeAlias = "asyncpg.pool.PoolAcquireContext[asyncpg.Record]"

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import msgspec
-import uuid6
 
 from hub import cursors
 from hub.cursors import Cursor, Order, Paging, Sort
-from hub.db import Connection, Pool, query, retry_deadlocks
+from hub.db import Connection, Pool, encoded, new_id, query, retry_deadlocks
 from hub.model import Created, Duplicate, NewRecord, Outcome, RecordFilter, RecordPatch
 
 _INSERT = query("records/insert")
@@ -18,8 +18,6 @@ _GET = query("records/get")
 _PATCH = query("records/patch")
 _DELETE = query("records/delete")
 _COUNT = query("records/count")
-_ERASE_RECORDS = query("records/erase_user")
-_ERASE_SUBMISSIONS = query("submissions/erase_user")
 _PAGES: dict[tuple[Sort, Order], str] = {
     ("collected_at", "desc"): query("records/page_collected_desc"),
     ("collected_at", "asc"): query("records/page_collected_asc"),
@@ -45,36 +43,42 @@ _position = msgspec.json.Decoder(_Position)
 
 async def insert(pool: Pool, records: Sequence[NewRecord]) -> list[Outcome]:
     """Stores the records; one outcome each, in their order. Of a key that comes twice the first stands."""
-    ids = [uuid6.uuid7() for _ in records]
     async with pool.acquire_planned() as connection:
-        outcomes: dict[int, Outcome] = {}
-        waiting = list(range(len(records)))
-        for _ in range(_MAX_ATTEMPTS):
-            created = await _insert(connection, [(ids[n], records[n]) for n in waiting])
-            outcomes |= {n: created[ids[n]] for n in waiting if ids[n] in created}
+        return await insert_on(connection, records)
+
+
+async def insert_on(connection: Connection, records: Sequence[NewRecord]) -> list[Outcome]:
+    """The same on a connection, which may be in a transaction."""
+    ids = [new_id() for _ in records]
+    outcomes: dict[int, Outcome] = {}
+    waiting = list(range(len(records)))
+    for _ in range(_MAX_ATTEMPTS):
+        created = await _insert(connection, [(ids[n], records[n]) for n in waiting])
+        outcomes |= {n: created[ids[n]] for n in waiting if ids[n] in created}
+        waiting = [n for n in waiting if n not in outcomes]
+        if waiting:
+            found = await find_ids(connection, [records[n] for n in waiting])
+            outcomes |= {n: Duplicate(found[key(records[n])]) for n in waiting if key(records[n]) in found}
+            # Neither inserted nor found: the one that was in the way was deleted in between.
             waiting = [n for n in waiting if n not in outcomes]
-            if waiting:
-                found = await _find_ids(connection, [records[n] for n in waiting])
-                outcomes |= {n: Duplicate(found[_key(records[n])]) for n in waiting if _key(records[n]) in found}
-                # Neither inserted nor found: the one that was in the way was deleted in between.
-                waiting = [n for n in waiting if n not in outcomes]
-            if not waiting:
-                return [outcomes[n] for n in range(len(records))]
+        if not waiting:
+            return [outcomes[n] for n in range(len(records))]
     raise TimeoutError("the same records were deleted again and again while they were inserted")
 
 
 async def _insert(connection: Connection, records: Sequence[tuple[UUID, NewRecord]]) -> dict[UUID, Created]:
-    body = b",".join(b'{"id":"%b",' % str(key).encode() + msgspec.json.encode(record)[1:] for key, record in records)
-    rows = await retry_deadlocks(lambda: connection.fetch(_INSERT, f"[{body.decode()}]"))
+    statement = partial(connection.fetch, _INSERT, encoded(records))
+    # A deadlock ends a transaction as a whole: then it is for its owner to begin again.
+    rows = await (statement() if connection.is_in_transaction() else retry_deadlocks(statement))
     return {row["id"]: Created(row["id"], row["collected_at"], row["created_at"]) for row in rows}
 
 
-def _key(record: NewRecord) -> tuple[str, str, str]:
+def key(record: NewRecord) -> tuple[str, str, str]:
     return (record.tenant_id, record.submission_id, record.field_id)
 
 
-async def _find_ids(connection: Connection, records: Sequence[NewRecord]) -> dict[tuple[str, str, str], UUID]:
-    rows = await connection.fetch(_FIND_IDS, *(list(column) for column in zip(*map(_key, records), strict=True)))
+async def find_ids(connection: Connection, records: Sequence[NewRecord]) -> dict[tuple[str, str, str], UUID]:
+    rows = await connection.fetch(_FIND_IDS, *(list(column) for column in zip(*map(key, records), strict=True)))
     return {(row["tenant_id"], row["submission_id"], row["field_id"]): row["id"] for row in rows}
 
 
@@ -102,14 +106,6 @@ async def delete(pool: Pool, record_id: UUID, tenant_id: str | None) -> bool:
     """Whether there was such a record."""
     async with pool.acquire() as connection:
         return await connection.execute(_DELETE, record_id, tenant_id) != "DELETE 0"
-
-
-async def erase_user(pool: Pool, user_id: str, tenant_id: str | None) -> int:
-    """Deletes a user's records and kept payloads; the number of records. None as the tenant means every tenant."""
-    async with pool.acquire() as connection, connection.transaction():
-        status = await connection.execute(_ERASE_RECORDS, user_id, tenant_id)
-        await connection.execute(_ERASE_SUBMISSIONS, user_id, tenant_id)
-    return int(status.rpartition(" ")[2])
 
 
 async def page(pool: Pool, selection: RecordFilter, paging: Paging) -> tuple[list[str], Cursor | None]:

@@ -9,11 +9,9 @@ from datetime import datetime
 from typing import TypeAlias, TypeVar
 
 import asyncpg
-import msgspec
-import uuid6
 from msgspec import Raw, Struct
 
-from hub.db import Connection, Pool, query, retry_deadlocks
+from hub.db import Connection, Pool, encoded, new_id, query, retry_deadlocks
 from hub.model import NewRecord
 
 _OPEN = query("submissions/open")
@@ -168,12 +166,8 @@ async def _definition(connection: Connection, tenant_id: str, source: str, form_
 
 async def _settle(connection: Connection, flattened: Flattened) -> Changes:
     kept = flattened.submission
-    rows = b",".join(
-        b'{"id":"%b",' % str(uuid6.uuid7()).encode() + msgspec.json.encode(record)[1:] for record in flattened.records
-    )
-    counts = await connection.fetchrow(
-        _SYNC, kept.tenant_id, kept.submission_id, flattened.source_type, f"[{rows.decode()}]"
-    )
+    rows = encoded([(new_id(), record) for record in flattened.records])
+    counts = await connection.fetchrow(_SYNC, kept.tenant_id, kept.submission_id, flattened.source_type, rows)
     assert counts is not None  # noqa: S101 - an aggregate has one row
     await connection.execute(
         _KEEP, kept.tenant_id, kept.submission_id, kept.form_id, kept.user_id, kept.status, kept.started_at,
