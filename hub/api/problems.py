@@ -44,9 +44,9 @@ class ProblemDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     code: Code
     request_id: str
     details: dict[str, str] = {}
+    invalid_params: Annotated[list[InvalidParam], Meta(max_length=MAX_INVALID_PARAMS)] = []
     limit: int | None = None
     actual: int | None = None
-    invalid_params: Annotated[list[InvalidParam], Meta(max_length=MAX_INVALID_PARAMS)] = []
 
 
 class Problem(Exception):  # noqa: N818 - the word of RFC 9457

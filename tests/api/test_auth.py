@@ -1,6 +1,7 @@
 """Keys: what they open, what they do not, and that no route forgets to ask."""
 
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -365,6 +366,21 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ("formbricks/responses", RESPONSE, 200),
         ("formbricks/responses?tenant_id=other", RESPONSE, 403),
     ],
+    ("POST", "/v1/feedback-records/batch"): [
+        ("", b"[%b]" % THEIRS, 422),
+        ("", b"[%b]" % OWN.replace(b'"r1"', b'"r2"'), 200),
+        ("?on_conflict=update&tenant_id=other", b"[%b]" % THEIRS, 422),
+    ],
+    ("GET", "/v1/batches/{id:str}"): [("{batch}", None, 404), ("{batch}?tenant_id=other", None, 404)],
+    ("POST", "/v1/batches/{id:str}/undo"): [("{batch}/undo", None, 404)],
+    ("GET", "/v1/rejects"): [
+        ("", None, 200),
+        ("?batch_id={batch}", None, 200),
+        ("?tenant_id=other", None, 403),
+        ("?format=ndjson", None, 200),
+    ],
+    ("POST", "/v1/rejects/{id:str}/retry"): [("{reject}/retry", None, 404), ("{reject}/retry", OWN, 404)],
+    ("DELETE", "/v1/rejects/{id:str}"): [("{reject}", None, 404)],
 }  # fmt: skip
 
 
@@ -417,11 +433,19 @@ async def test_no_route_lets_a_bound_key_reach_another_tenant(
             method, f"/v1/sources/formbricks/{url}?tenant_id=other", headers=operator, content=body
         )
         assert answer.status_code == 200, answer.text
+    batch = await public.post(f"{URL}/batch", headers=operator, json=[{**record, "value_number": "9"}])
+    assert batch.status_code == 422, batch.text
+    rejects = await public.get("/v1/rejects?tenant_id=other", headers=operator)
+    ids = {
+        "{id}": stored.json()["id"],
+        "{batch}": batch.json()["batch_id"],
+        "{reject}": rejects.json()["data"][0]["id"],
+    }
 
     async def theirs() -> list[str]:
         return [
             row[0]
-            for table in ("feedback_records", "forms", "submissions")
+            for table in ("feedback_records", "forms", "submissions", "rejects")
             for row in await connection.fetch(f"select t::text from {table} as t where tenant_id = 'other' order by 1")
         ]
 
@@ -431,7 +455,7 @@ async def test_no_route_lets_a_bound_key_reach_another_tenant(
     for (method, path), attempts in ATTEMPTS.items():
         base = path.split("{", 1)[0]
         for tail, content, status in attempts:
-            url = base + tail.replace("{id}", stored.json()["id"])
+            url = base + re.sub("{\\w+}", lambda match: ids[match[0]], tail)
             answer = await public.request(method, url, headers=bound, content=content)
             assert answer.status_code == status, (method, url, answer.text)
             assert SECRET not in answer.text, (method, url)
