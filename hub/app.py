@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from litestar import Litestar, Request, Response, Router
+from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
 from hub import db, retention, settings
-from hub.api import logs, meta, problems, records, sources, submissions
+from hub.api import batch, batches, logs, meta, problems, records, rejects, sources, submissions
 from hub.api.auth import Keyring
+from hub.api.batch import Gate
 from hub.api.edge import Edge, exchange
 from hub.api.strict import StrictRequest
 from hub.db.erasures import Markers
@@ -30,6 +32,8 @@ def create_app(settings: Settings) -> Edge:
         app.state.markers = Markers(settings.secret_key)
         app.state.pool = await db.open_pool(settings)
         app.state.writer = Writer(app.state.pool)
+        app.state.batches = Gate(settings.batch_concurrency)
+        app.state.batch_max_bytes = settings.batch_max_bytes
         app.state.keyring = Keyring(app.state.pool, settings.api_key)
         try:
             async with retention.expiring(app.state.pool, settings):
@@ -42,9 +46,14 @@ def create_app(settings: Settings) -> Edge:
         route_handlers=[
             *records.ROUTES,
             *submissions.ROUTES,
+            *batch.ROUTES,
+            *batches.ROUTES,
+            *rejects.ROUTES,
             *meta.ROUTES,
             Router("/", route_handlers=sources.ROUTES, request_max_body_size=settings.source_payload_max_bytes),
-            create_static_files_router("/assets", [ASSETS]),
+            create_static_files_router(
+                "/assets", [ASSETS], cache_control=CacheControlHeader(public=True, max_age=3600)
+            ),
         ],
         request_class=StrictRequest,
         lifespan=[lifespan],

@@ -208,8 +208,8 @@ class SubmissionFilter(Struct, kw_only=True, frozen=True):
 
 def shown(moment: datetime) -> Timestamp:
     """A moment as the wire has it: UTC, `Z`, no trailing zeros."""
-    text = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{moment.microsecond:06}".rstrip("0") + "Z" if moment.microsecond else f"{text}Z"
+    text = moment.astimezone(UTC).isoformat().removesuffix("+00:00")
+    return f"{text.rstrip('0') if moment.microsecond else text}Z"
 
 
 class Created(Struct, frozen=True):
@@ -248,3 +248,54 @@ class Erased(Struct, frozen=True):
 
     deleted_count: Annotated[int, Meta(ge=0)]
     message: str
+
+
+OnConflict = Literal["error", "skip", "update"]
+Fate = Literal["created", "updated", "unchanged", "skipped", "duplicate"]
+Total = Annotated[int, Meta(ge=0)]
+
+
+class BatchSummary(Struct, frozen=True, kw_only=True):
+    """How many items came, and what became of them."""
+
+    received: Total = 0
+    created: Total = 0
+    updated: Total = 0
+    unchanged: Total = 0
+    skipped: Total = 0
+    duplicate: Total = 0
+    rejected: Total = 0
+
+
+class StoredBatch(BatchSummary, frozen=True, kw_only=True):
+    """The account of a batch. Without `finished_at` it runs still, or was broken off."""
+
+    id: UUID
+    format: Literal["json", "ndjson", "csv"]
+    on_conflict: OnConflict
+    started_at: datetime
+    finished_at: datetime | UnsetType = UNSET
+    undone_at: datetime | UnsetType = UNSET
+    tenants: list[str]
+
+
+class Undone(Struct, frozen=True, kw_only=True):
+    """How many records of a batch were deleted, or would be."""
+
+    batch_id: UUID
+    dry_run: bool
+    deleted_count: Total
+
+
+class Reject(Struct, frozen=True, kw_only=True):
+    """An item that a batch could not store, and why. `position` is the index in a JSON batch, the line in a stream."""
+
+    id: UUID
+    batch_id: UUID
+    position: Total
+    tenant_id: str | UnsetType = UNSET
+    user_id: str | UnsetType = UNSET
+    raw: str
+    status: int
+    problem: Raw
+    created_at: datetime

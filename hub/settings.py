@@ -6,7 +6,7 @@ Names are those of the Formbricks Hub where it has one; new ones follow its styl
 import base64
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
 import msgspec
@@ -44,7 +44,7 @@ class Settings(Struct, kw_only=True, frozen=True, rename="upper"):
     web_concurrency: Annotated[int, Meta(ge=1, le=256)] | None = None
     """Worker processes; as many as there are cores when unset."""
     database_max_conns: Connections = 10
-    """Connections of one worker process, at most."""
+    """Connections of one worker process, at most (but two, if it is 1)."""
     database_connect_timeout_seconds: Seconds = 10
     database_acquire_timeout_seconds: Seconds = 5
     """How long a request waits for a connection before it is answered 503."""
@@ -55,6 +55,12 @@ class Settings(Struct, kw_only=True, frozen=True, rename="upper"):
     """How long requests in flight may take to finish when the hub stops."""
     payload_retention_days: Annotated[int, Meta(ge=1, le=36500)] | None = None
     """How long payloads of sources are kept; for ever when unset. What was made of them stays."""
+    batch_max_bytes: Annotated[int, Meta(ge=1024)] = 8 << 30
+    """How large a streamed batch may be, decompressed."""
+    batch_concurrency: Annotated[int, Meta(ge=1, le=100)] = 4
+    """Batches of one worker process at a time; further ones are answered 429."""
+    rejects_retention_days: Annotated[int, Meta(ge=1, le=3650)] = 90
+    """How long batches and what they rejected are kept."""
     source_payload_max_bytes: Bytes = 16 * 1024 * 1024
 
 
@@ -71,7 +77,10 @@ def read(environ: Mapping[str, str]) -> Settings:
         try:
             values[field.name] = msgspec.convert(text, field.type, strict=False, dec_hook=_path)
         except msgspec.ValidationError as error:
-            faults.append(f"{field.encode_name}: {error} (got {text!r})")
+            wanted = (
+                f"Expected one of {', '.join(get_args(field.type))}" if get_origin(field.type) is Literal else error
+            )
+            faults.append(f"{field.encode_name}: {wanted} (got {text!r})")
     faults += [
         f"{name.upper()}: Expected an http or https URL (got {values[name]!r})"
         for name in ("public_base_url", "problem_base_url")

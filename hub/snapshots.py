@@ -42,9 +42,11 @@ def arrival(module: Source[Any], snapshot: Snapshot, arrived: Submission, form_o
 
     def flatten(stored: Stored | None, definition: Raw | None) -> Taken:
         now, kept = snapshot, arrived
-        if stored is not None and stored.form_id == snapshot.form_id:
+        # A channel that does not name the form may still mean the one that another channel named.
+        if stored is not None and (None in (stored.form_id, snapshot.form_id) or stored.form_id == snapshot.form_id):
             merged = module.merge(stored.payload, snapshot.payload)
-            now = module.snapshot(merged, Given(submission_id=snapshot.submission_id, form_id=snapshot.form_id))
+            form_id = snapshot.form_id or stored.form_id
+            now = module.snapshot(merged, Given(submission_id=snapshot.submission_id, form_id=form_id))
             kept = submission(now, arrived.tenant_id, arrived.source, _options(arrived.options))
         return _taken(module, now, kept, form_of(definition))
 

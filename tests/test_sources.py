@@ -61,6 +61,14 @@ def test_sources_are_the_modules_of_the_folder() -> None:
     assert all(source.ABOUT.source_type and source.ABOUT.question_types for source in SOURCES.values())
 
 
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_source_is_shown(name: str) -> None:
+    """By examples with what they become, by a history of one submission, and by a page."""
+    assert any(path.parent.name == name for path in EXPECTED)
+    assert (EXAMPLES / name / "history.json").exists()
+    assert (EXAMPLES.parent.parent / "docs" / "sources" / f"{name}.md").exists()
+
+
 @pytest.mark.parametrize("path", EXPECTED, ids=lambda path: f"{path.parent.name}-{path.name.split('.')[0]}")
 def test_payload_becomes_its_records(path: Path) -> None:
     """JSON in, JSON out: an example payload becomes exactly the submissions, records and skips written beside it."""
@@ -71,7 +79,7 @@ def test_payload_becomes_its_records(path: Path) -> None:
 
     submissions = []
     for item in source.unpack(legible((path.parent / case["payload"]).read_bytes())):
-        snapshot = source.snapshot(item, Given())
+        snapshot = source.snapshot(item, Given(form_id=case.get("form_id")))
         records, skips = sources.flatten(source, snapshot, form, Options(attributes=tuple(case["attributes"])), "acme")
         columns = {name: getattr(snapshot, name) for name in snapshot.__struct_fields__ if name != "payload"}
         submissions.append({"snapshot": columns, "records": records, "skipped": skips})

@@ -29,6 +29,8 @@ STATEMENTS = [
 
 @pytest.mark.parametrize("name", STATEMENTS)
 async def test_every_statement_prepares_against_the_schema(connection: Connection, name: str) -> None:
+    if name.startswith("batches/"):  # some use the table that a chunk lands in
+        await connection.execute(query("batches/stage"))
     await connection.prepare(query(name))
 
 
@@ -50,7 +52,8 @@ async def test_the_columns_of_a_record_are_the_members_of_its_struct_in_the_orde
         "select attname from pg_attribute where attrelid = 'feedback_records'::regclass"
         " and attnum > 0 and not attisdropped order by attnum"
     )
-    assert [row["attname"] for row in rows] == list(Record.__struct_fields__)
+    # Which batch created it is the hub's own business.
+    assert [row["attname"] for row in rows if row["attname"] != "batch_id"] == list(Record.__struct_fields__)
 
 
 def test_what_is_inserted_are_the_members_of_a_new_record() -> None:
@@ -243,8 +246,9 @@ KEPT_USER, KEPT_PRIMARY, KEPT_FORM = "submissions_user_idx", "submissions_pkey",
         pytest.param(
             "records/page_collected_desc", page(MIDDLE, source_id=("survey-7",)), SOURCE, 101, id="of a survey, deep"
         ),
-        pytest.param("records/page_collected_desc", page(field_id=("q1",)), FIELD, 101, id="of a field"),
-        pytest.param("records/page_collected_desc", page(MIDDLE, field_id=("q1",)), FIELD, 101, id="of a field, deep"),
+        pytest.param("records/page_of_tenant", (BIG, MIDDLE, ID, 101), COLLECTED, 110, id="of a tenant"),
+        pytest.param("records/page_collected_desc", page(field_id=("q1",)), FIELD, 120, id="of a field"),
+        pytest.param("records/page_collected_desc", page(MIDDLE, field_id=("q1",)), FIELD, 120, id="of a field, deep"),
         pytest.param("records/page_collected_desc", page(user_id=("u7",)), USER, 40, id="of a user"),
         pytest.param("records/page_collected_desc", page(submission_id=("s7",)), SUBMISSION, 10, id="of a submission"),
         pytest.param(

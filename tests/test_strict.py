@@ -673,7 +673,17 @@ ID = UUID("018e1234-5678-7abc-8ef0-123456789abc")
 
 
 @pytest.mark.parametrize(
-    "text", [str(ID), str(ID).upper(), f"{{{ID}}}", f"urn:uuid:{ID}", ID.hex, f"%7B{ID}%7D", f"urn%3Auuid%3A{ID}"]
+    "text",
+    [
+        str(ID),
+        str(ID).upper(),
+        f"{{{ID}}}",
+        f"urn:uuid:{ID}",
+        f"URN:UUID:{ID}".upper(),
+        ID.hex,
+        f"%7B{ID}%7D",
+        f"urn%3Auuid%3A{ID}",
+    ],
 )
 def test_id_is_read_in_every_usual_spelling(text: str) -> None:
     """Upper case, braces, the URN form and no dashes are the same id."""

@@ -45,7 +45,8 @@ class Keyring:
 
     async def principal(self, authorization: bytes | None) -> Principal:
         """The owner of an `Authorization` header. Raises `Unauthorized`."""
-        if authorization is None:
+        authorization = (authorization or b"").strip(b" \t")  # blanks around a header's value are not part of it
+        if not authorization:
             raise Unauthorized
         # API_KEY may be any text, and clients send it as UTF-8; bytes that are none only fail to match.
         scheme, _, token = authorization.decode(errors="surrogateescape").partition(" ")

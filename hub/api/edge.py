@@ -11,6 +11,7 @@ import time
 from typing import cast
 from urllib.parse import quote, unquote
 
+import msgspec
 import structlog
 import uuid6
 from litestar import Litestar
@@ -19,7 +20,7 @@ from litestar.types import HTTPReceiveMessage, HTTPScope, Message, Receive, Scop
 
 from hub.api import openapi, problems
 from hub.api.auth import Keyring, Principal
-from hub.api.auth import Scope as RequiredScope
+from hub.api.openapi import Operation
 from hub.api.problems import BadRequest, MethodNotAllowed, NotFound, Unauthorized
 from hub.settings import Settings
 
@@ -52,8 +53,12 @@ class Exchange:
         """Status, headers and body of the answer to a request that failed."""
         problem = problems.from_exception(error, self.request_id)
         self.code = problem.code
-        body = problems.render(problem, base=self.problem_base, instance=self.instance, request_id=self.request_id)
-        return problem.status, {"content-type": problems.MEDIA_TYPE, **problem.extra_headers}, body
+        document = problem.document(base=self.problem_base, instance=self.instance, request_id=self.request_id)
+        return (
+            problem.status,
+            {"content-type": problems.MEDIA_TYPE, **problem.extra_headers},
+            msgspec.json.encode(document),
+        )
 
 
 def exchange(scope: Scope) -> Exchange:
@@ -62,11 +67,11 @@ def exchange(scope: Scope) -> Exchange:
 
 
 class Route:
-    """A path pattern, and the scope each of its methods asks for (None: open to everybody)."""
+    """A path pattern, and what each of its methods is."""
 
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
-        self.scopes: dict[str, RequiredScope | None] = {}
+        self.operations: dict[str, Operation] = {}
 
 
 class Routes:
@@ -79,9 +84,9 @@ class Routes:
             pattern = re.sub(r"{(\w+):\w+}", r"{\1}", path)
             known = self._literal if "{" not in path else {route.pattern: route for _, route in self._patterns}
             route = known.get(pattern) or Route(pattern)
-            route.scopes[method] = openapi.operation(handler).scope
+            route.operations[method] = openapi.operation(handler)
             if method == "GET":
-                route.scopes["HEAD"] = route.scopes[method]
+                route.operations["HEAD"] = route.operations[method]
             if "{" not in path:
                 self._literal[path] = route
             elif pattern not in known:
@@ -163,27 +168,33 @@ class Edge:
         if found is None:
             raise NotFound(headers=_NOSNIFF)
         this.pattern = found.pattern
-        if scope["method"] not in found.scopes:
-            raise MethodNotAllowed(headers={"allow": ", ".join(sorted(found.scopes)), **_NOSNIFF})
-        required = found.scopes[scope["method"]]
-        if required is not None:
+        if scope["method"] not in found.operations:
+            raise MethodNotAllowed(headers={"allow": ", ".join(sorted(found.operations)), **_NOSNIFF})
+        operation = found.operations[scope["method"]]
+        if operation.scope is not None:
             if principal is None:
                 raise Unauthorized
-            principal.require(required)
+            principal.require(operation.scope)
         # A scope of its own: the server looks into the first one to know that HEAD has no body.
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         inner = cast("HTTPScope", {**scope, "method": method, "path": path})
-        await self.litestar(inner, self._in_time(receive), reply)
+        await self.litestar(inner, self._in_time(receive, streamed=bool(operation.streams)), reply)
 
-    def _in_time(self, receive: Receive) -> Receive:
-        """The body must arrive in time: a client that sends a byte a minute does not hold a connection for ever."""
-        deadline = asyncio.get_running_loop().time() + self._settings.request_timeout_seconds
+    def _in_time(self, receive: Receive, *, streamed: bool) -> Receive:
+        """The body must arrive in time: a client that sends a byte a minute does not hold a connection for ever.
+
+        A stream may take as long as it likes, if only each part of it arrives in time.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._settings.request_timeout_seconds
         complete = False
 
         async def receive_in_time() -> HTTPReceiveMessage:
-            nonlocal complete
+            nonlocal complete, deadline
             if complete:  # nothing more to come but the disconnect, which may take its time
                 return cast("HTTPReceiveMessage", await receive())
+            if streamed:  # from now on: the time the hub took to store the part before is not the client's
+                deadline = clock() + self._settings.request_timeout_seconds
             try:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()

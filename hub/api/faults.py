@@ -14,7 +14,7 @@ from typing import NamedTuple
 from msgspec import Struct, inspect
 
 from hub.api.problems import BadRequest, InvalidParam
-from hub.model import NewRecord, in_order
+from hub.model import FieldType, NewRecord, in_order
 
 MAX_DEPTH = 128
 MAX_NAME = 64
@@ -42,6 +42,7 @@ _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:[0-5
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _KEY = ("tenant_id", "submission_id", "field_id")
 # A text that never ends is one token too: looking for another quote behind each of its quotes would take the square of its length.
+_CONSTANTS = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)', re.DOTALL)
 _BRACKETS = re.compile(rb'"(?:[^"\\]+|\\.)*+"?|[\[\]{}:]', re.DOTALL)
 
 
@@ -81,7 +82,7 @@ def _number(text: str) -> _Number:
 
 
 def _no_constant(text: str) -> object:
-    raise json.JSONDecodeError(f"{text} is not JSON", text, 0)
+    raise json.JSONDecodeError("Expecting value", text, 0)
 
 
 _pairs = json.JSONDecoder(
@@ -115,10 +116,13 @@ def faults(body: bytes, kind: type[Struct]) -> Iterator[InvalidParam]:
 
 def _malformed(error: json.JSONDecodeError, text: str) -> str:
     # An unfinished string is reported at its opening quote, so the position alone does not tell.
-    if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
+    if (error.doc == text and error.pos >= len(text.rstrip())) or error.msg.startswith("Unterminated string"):
         return "Invalid JSON: unexpected end of input"
-    offset = len(text[: error.pos].encode(errors="surrogateescape"))
-    return f"Invalid JSON: {error.msg[0].lower()}{error.msg[1:]} at byte offset {offset}"
+    # Python would take NaN and Infinity, and does not say where it met them.
+    position = error.pos if error.doc == text else next(m.start(1) for m in _CONSTANTS.finditer(text) if m[1])
+    offset = len(text[:position].encode(errors="surrogateescape"))
+    what = error.msg[0].lower() + error.msg[1:].removesuffix(" at")
+    return f"Invalid JSON: {what} at byte offset {offset}"
 
 
 def _too_deep(body: bytes) -> str | None:
@@ -293,3 +297,27 @@ def _inside(path: str, name: str) -> str:
 def _printable(text: str) -> str:
     """The text without what cannot be encoded, so that the problem can be sent at all."""
     return _SURROGATES.sub("�", text)
+
+
+_VALUE_COLUMNS = ("value_text", "value_id", "value_number", "value_boolean", "value_date")
+_FITTING: dict[FieldType, tuple[str, ...]] = {
+    "text": ("value_text",),
+    "categorical": ("value_text", "value_id"),
+    "boolean": ("value_boolean",),
+    "date": ("value_date",),
+}
+_HIGHEST_NPS = 10
+
+
+def unfit(record: NewRecord) -> Iterator[InvalidParam]:
+    """Where the value does not fit the field type: what the Formbricks Hub accepts, and `strict=true` refuses."""
+    fitting = _FITTING.get(record.field_type, ("value_number",))
+    for name in _VALUE_COLUMNS:
+        if name not in fitting and getattr(record, name) is not None:
+            yield InvalidParam(name, f"does not fit field_type {record.field_type}")
+    if all(getattr(record, name) is None for name in fitting):
+        yield InvalidParam(fitting[0], f"is required for field_type {record.field_type}")
+    elif (
+        record.field_type == "nps" and record.value_number is not None and not 0 <= record.value_number <= _HIGHEST_NPS
+    ):
+        yield InvalidParam("value_number", f"must be between 0 and {_HIGHEST_NPS}")

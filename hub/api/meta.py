@@ -89,9 +89,9 @@ async def reference() -> Response[str]:
     return Response(
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Feedback Hub API</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<link rel="icon" href="data:,">\n<link rel="stylesheet" href="/assets/swagger-ui.css">\n</head>\n<body>\n'
-        '<div id="swagger-ui"></div>\n<script src="/assets/swagger-ui-bundle.js"></script>\n'
-        '<script src="/assets/reference.js"></script>\n</body>\n</html>\n',
+        '<link rel="icon" href="data:,">\n<link rel="stylesheet" href="assets/swagger-ui.css">\n</head>\n<body>\n'
+        '<div id="swagger-ui"></div>\n<script src="assets/swagger-ui-bundle.js"></script>\n'
+        '<script src="assets/reference.js"></script>\n</body>\n</html>\n',
         media_type="text/html",
         headers={
             "content-security-policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"

@@ -10,13 +10,13 @@ from functools import cache, reduce
 from http import HTTPStatus
 from operator import or_
 from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Meta, Struct
 
 from hub import __version__
 from hub.api.auth import Scope
@@ -40,6 +40,7 @@ _JSON = {
 }
 _TAGS = {
     "records": "Feedback records: one answered field each.",
+    "batches": "Many records at once, and what could not be stored of them.",
     "sources": "Payloads of survey tools, split into records.",
     "submissions": "Submissions that came through sources, with their records.",
     "operation": "Health, readiness and this description.",
@@ -57,11 +58,16 @@ class Operation(Struct, frozen=True, kw_only=True):
     scope: Scope | None
     tag: str = "records"
     query: tuple[type[Struct], ...] = ()
-    body: type | None = None
+    body: object = None
     body_description: str = ""
     answers: Mapping[int, object]
     """The type of the body by status; None for an empty one, a media type for what is no JSON."""
     problems: tuple[int, ...] = ()
+    streams: tuple[str, ...] = ()
+    """Media types in which the body may also come, line by line, as long as it takes."""
+    body_optional: bool = False
+    streams_out: tuple[str, ...] = ()
+    """Media types in which the answer may also leave, line by line."""
     examples: Mapping[str, object] = {}
 
 
@@ -134,8 +140,9 @@ def _described(path: str, method: str, handler: HTTPRouteHandler, found: Operati
         content: dict[str, object] = {"schema": _schema(found.body)}
         if found.examples:
             content["examples"] = {name: {"value": value} for name, value in found.examples.items()}
+        others: Json = {media_type: {"schema": {"type": "string"}} for media_type in found.streams}
         described["requestBody"] = {
-            "required": True, "content": {"application/json": content}, "description": found.body_description,
+            "required": not found.body_optional, "content": {"application/json": content, **others}, "description": found.body_description,
         }  # fmt: skip
     return described
 
@@ -158,6 +165,8 @@ def _describable(kind: Any) -> Any:
     """The type with its structs replaced by twins of which every default can be printed: an empty Raw cannot."""
     if isinstance(kind, type) and issubclass(kind, Struct):
         return _twin(kind)
+    if get_origin(kind) is Literal:  # of texts, all of them; msgspec gives the values alone
+        return Annotated[kind, Meta(extra_json_schema={"type": "string"})]
     arguments = tuple(_describable(argument) for argument in get_args(kind))
     if isinstance(kind, UnionType):
         return reduce(or_, arguments)
@@ -214,7 +223,8 @@ def _responses(found: Operation) -> Iterable[tuple[str, Json]]:
         if isinstance(answer, str):
             described["content"] = {answer: {"schema": {"type": "string" if answer == "text/plain" else "object"}}}
         elif answer is not None:
-            described["content"] = {"application/json": {"schema": _schema(answer)}}
+            others: Json = {media_type: {"schema": {"type": "string"}} for media_type in found.streams_out}
+            described["content"] = {"application/json": {"schema": _schema(answer)}, **others}
         yield str(status), described
     for status in sorted(
         {*found.problems, *((401, 403) if found.scope else ()), 500, *((503,) if found.scope else ())}

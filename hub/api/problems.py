@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
 
-import msgspec
 import structlog
 from litestar.exceptions import HTTPException
 from msgspec import Meta, Struct
@@ -46,6 +45,8 @@ class ProblemDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     request_id: str
     details: dict[str, str] = {}
     invalid_params: Annotated[list[InvalidParam], Meta(max_length=MAX_INVALID_PARAMS)] = []
+    limit: int | None = None
+    actual: int | None = None
 
 
 class Problem(Exception):  # noqa: N818 - the word of RFC 9457
@@ -55,6 +56,8 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
     code: ClassVar[Code]
     text: ClassVar[str] = ""
     headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    limit: int | None = None
+    actual: int | None = None
 
     def __init__(
         self, detail: str = "", *, details: Mapping[str, str] | None = None, invalid_params: Sequence[InvalidParam] = (),
@@ -65,6 +68,22 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         self.invalid_params = list(invalid_params)[:MAX_INVALID_PARAMS]
         self.extra_headers = {"cache-control": "no-store", **self.headers, **(headers or {})}
         super().__init__(self.detail)
+
+    def document(self, *, base: str, instance: str, request_id: str) -> ProblemDocument:
+        """The problem as the client sees it; `base` is what its type begins with."""
+        return ProblemDocument(
+            type=base + self.slug(),
+            title=self.title(),
+            status=self.status,
+            detail=self.detail,
+            instance=instance,
+            code=self.code,
+            request_id=request_id,
+            details=self.details,
+            limit=self.limit,
+            actual=self.actual,
+            invalid_params=self.invalid_params,
+        )
 
     @classmethod
     def slug(cls) -> str:
@@ -164,6 +183,11 @@ class ContentTooLarge(Problem):
 
     status, code, text = 413, "content_too_large", "request body too large"
 
+    def __init__(self, detail: str = "", *, limit: int | None = None, actual: int | None = None) -> None:
+        super().__init__(detail)
+        self.limit = limit
+        self.actual = actual
+
 
 class UnsupportedMediaType(Problem):
     """Unsupported Media Type.
@@ -240,20 +264,3 @@ def _frames(error: BaseException) -> list[str]:
         frames.append(f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno} {trace.tb_frame.f_code.co_name}")
         trace = trace.tb_next
     return frames[-8:]
-
-
-def render(problem: Problem, *, base: str, instance: str, request_id: str) -> bytes:
-    """The problem document."""
-    return msgspec.json.encode(
-        ProblemDocument(
-            type=base + problem.slug(),
-            title=problem.title(),
-            status=problem.status,
-            detail=problem.detail,
-            instance=instance,
-            code=problem.code,
-            request_id=request_id,
-            details=problem.details,
-            invalid_params=problem.invalid_params,
-        )
-    )

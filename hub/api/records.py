@@ -1,16 +1,20 @@
 """`/v1/feedback-records`: handler, then database function."""
 
-from litestar import Response, delete, get, patch, post
+from operator import attrgetter
+
+import msgspec
+from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
 from hub import cursors
 from hub.api import params
+from hub.api.answers import Json
 from hub.api.openapi import Operation
 from hub.api.problems import Conflict, NotFound
 from hub.api.strict import StrictRequest, record_id
 from hub.cursors import DEFAULT_LIMIT, Limit, Paging
-from hub.db import records
+from hub.db import erasure, records
 from hub.model import (
     Count,
     Created,
@@ -67,7 +71,7 @@ class Erasure(Struct, kw_only=True, frozen=True):
         )
     },
 )
-async def create_feedback_record(request: StrictRequest, data: JSONBody[NewRecord]) -> Record:
+async def create_feedback_record(request: StrictRequest, data: JSONBody[NewRecord]) -> Json:
     """Store a record.
 
     A second record of the same tenant, submission and field is a conflict, whatever it says: sending again is safe.
@@ -77,13 +81,15 @@ async def create_feedback_record(request: StrictRequest, data: JSONBody[NewRecor
     outcome = await request.writer.insert(data)
     if isinstance(outcome, Duplicate):
         raise Conflict(details={"id": str(outcome.id)})
-    return _stored(data, outcome)
+    return Json(msgspec.json.encode(stored(data, outcome)), status=201)
 
 
-_SHARED = [name for name in NewRecord.__struct_fields__ if name not in ("collected_at", "value_date")]
+_SHARED = tuple(name for name in NewRecord.__struct_fields__ if name not in ("collected_at", "value_date"))
+_shared = attrgetter(*_SHARED)
 
 
-def _stored(data: NewRecord, created: Created) -> Record:
+def stored(data: NewRecord, created: Created) -> Record:
+    """A record that was just stored, as it leaves."""
     now = shown(created.created_at)
     return Record(
         id=created.id,
@@ -91,7 +97,7 @@ def _stored(data: NewRecord, created: Created) -> Record:
         created_at=now,
         updated_at=now,
         value_date=None if data.value_date is None else shown(data.value_date),
-        **{name: getattr(data, name) for name in _SHARED},
+        **dict(zip(_SHARED, _shared(data), strict=True)),
     )
 
 
@@ -99,7 +105,7 @@ def _stored(data: NewRecord, created: Created) -> Record:
     "/v1/feedback-records",
     opt={"operation": Operation(scope="read", query=(RecordFilter, Paging), answers={200: Page}, problems=(400,))},
 )
-async def list_feedback_records(request: StrictRequest) -> Response[bytes]:
+async def list_feedback_records(request: StrictRequest) -> Json:
     """List a tenant's records, page by page."""
     selection, paging = params.read(
         request.scope["query_string"], RecordFilter, Paging, tenant_id=request.principal.tenant_id
@@ -108,7 +114,7 @@ async def list_feedback_records(request: StrictRequest) -> Response[bytes]:
     texts, following = await records.page(request.pool, selection, paging)
     request.exchange.counts = {"records": len(texts)}
     end = "" if following is None else f',"next_cursor":"{cursors.encode(following)}"'
-    return _json(f'{{"data":[{",".join(texts)}],"limit":{paging.size}{end}}}\n')
+    return Json(f'{{"data":[{",".join(texts)}],"limit":{paging.size}{end}}}'.encode())
 
 
 @get(
@@ -139,7 +145,7 @@ async def erase_user(request: StrictRequest) -> Erased:
     """
     wanted = params.read(request.scope["query_string"], Erasure, tenant_id=request.principal.tenant_id, closed=True)
     request.exchange.tenant_id = wanted.tenant_id
-    deleted = await records.erase_user(request.pool, request.markers, wanted.user_id, wanted.tenant_id)
+    deleted = await erasure.erase_user(request.pool, request.markers, wanted.user_id, wanted.tenant_id)
     request.exchange.counts = {"deleted": deleted}
     return Erased(deleted, f"Successfully deleted {deleted} feedback records")
 
@@ -148,7 +154,7 @@ async def erase_user(request: StrictRequest) -> Erased:
     "/v1/feedback-records/{id:str}",
     opt={"operation": Operation(scope="read", answers={200: Record}, problems=(400, 404))},
 )
-async def get_feedback_record(request: StrictRequest, id: FromPath[str]) -> Response[bytes]:  # noqa: A002 - its public name
+async def get_feedback_record(request: StrictRequest, id: FromPath[str]) -> Json:  # noqa: A002 - its public name
     """Read a record."""
     text = await records.get(request.pool, record_id(id), request.principal.tenant_id)
     return _found(text)
@@ -166,7 +172,7 @@ async def get_feedback_record(request: StrictRequest, id: FromPath[str]) -> Resp
 )  # fmt: skip
 async def update_feedback_record(
     request: StrictRequest, id: FromPath[str], data: JSONBody[RecordPatch]  # noqa: A002 - its public name
-) -> Response[bytes]:  # fmt: skip
+) -> Json:  # fmt: skip
     """Change a record's values.
 
     A JSON merge patch (RFC 7396): absent keeps, null clears. A patch that changes nothing leaves `updated_at` alone.
@@ -188,18 +194,14 @@ async def delete_feedback_record(request: StrictRequest, id: FromPath[str]) -> N
         raise _not_found()
 
 
-def _found(text: str | None) -> Response[bytes]:
+def _found(text: str | None) -> Json:
     if text is None:
         raise _not_found()
-    return _json(text)
+    return Json(text.encode())
 
 
 def _not_found() -> NotFound:
     return NotFound("feedback record not found", details={"resource_type": "feedback record"})
-
-
-def _json(text: str) -> Response[bytes]:
-    return Response(text.encode(), media_type="application/json")
 
 
 ROUTES = (

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 from urllib.parse import unquote
 
 import msgspec
+import uuid6
 from litestar import Response, get, post, put
 from litestar.params import FromPath
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
@@ -20,10 +21,12 @@ from hub.snapshots import Taken
 from hub.sources import (
     MAX_KEY_BYTES,
     SOURCES,
+    FormNeededError,
     Given,
     NotOfSourceError,
     Options,
     Skipped,
+    Snapshot,
     Source,
     UnreadableError,
     fitting_id,
@@ -255,11 +258,10 @@ async def take_responses(request: StrictRequest, source: FromPath[str]) -> Respo
     given = Given(form_id=wanted.form_id, submission_id=own_id if len(items) == 1 else None)
     form_of = snapshots.parser(module)
     tally = Tally()
-    for index, item in enumerate(items):
-        try:
-            snapshot = module.snapshot(item, given)
-        except UnreadableError as error:
-            tally.errors.append(Unread(index=index, problem=str(error)))
+    # All are read before any is stored: a payload that lacks its form is refused as a whole.
+    for index, snapshot in enumerate([_snapshot(module, item, given) for item in items]):
+        if isinstance(snapshot, UnreadableError):
+            tally.errors.append(Unread(index=index, problem=str(snapshot)))
             continue
         if not _fit(wanted.tenant_id, snapshot.form_id or "", snapshot.submission_id):
             tally.errors.append(Unread(index=index, problem="Its ids are too long together"))
@@ -289,6 +291,17 @@ async def _payload(request: StrictRequest) -> Raw:
         return legible(await request.body())
     except UnreadableError as error:
         raise BadRequest(str(error)) from None
+
+
+def _snapshot(module: Source[Any], item: Raw, given: Given) -> Snapshot | UnreadableError:
+    try:
+        return module.snapshot(item, msgspec.structs.replace(given, fresh_id=str(uuid6.uuid7())))
+    except UnreadableError as error:
+        return error
+    except FormNeededError:
+        raise ValidationFailed(
+            [InvalidParam("form_id", "is required, for the payload does not name its form")]
+        ) from None
 
 
 def _names(attributes: str | None) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ A body that failed is walked again for all its faults.
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -17,12 +18,20 @@ from uuid import UUID
 import msgspec
 from litestar import Request
 from litestar.datastructures import State
+from litestar.types import HTTPDisconnectEvent, HTTPRequestEvent
 from msgspec import Struct, structs
 
 from hub.api.auth import Principal
 from hub.api.edge import Exchange, exchange
 from hub.api.faults import EARLIEST, KEY_TOO_LONG, LATEST, MAX_DEPTH, MAX_KEY_BYTES, faults, parse_instant
-from hub.api.problems import MAX_INVALID_PARAMS, BadRequest, InvalidParam, UnsupportedMediaType, ValidationFailed
+from hub.api.problems import (
+    MAX_INVALID_PARAMS,
+    BadRequest,
+    ContentTooLarge,
+    InvalidParam,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
 from hub.db import Pool
 from hub.db.erasures import Markers
 from hub.db.writer import Writer
@@ -43,6 +52,8 @@ _ODD_NUMBER = re.compile(rb"[eE][+-]?\d{3}|\d{400}")
 
 class StrictRequest(Request[Principal, Principal, State]):
     """Decodes the body straight into the type the handler declares: no dict in between, nothing coerced."""
+
+    _received: bytes | None = None
 
     @property
     def principal(self) -> Principal:
@@ -69,6 +80,31 @@ class StrictRequest(Request[Principal, Principal, State]):
         """Where single records are stored."""
         return cast("Writer", self.app.state.writer)
 
+    async def body(self) -> bytes:
+        """The body. Raises `ContentTooLarge` beyond the route's limit.
+
+        Litestar's own way through a generator and parsed headers takes a tenth of the time of a post.
+        """
+        if self._received is None:
+            self._received = await self._receive_body()
+        return self._received
+
+    async def _receive_body(self) -> bytes:
+        limit = self.route_handler.resolve_request_max_body_size() or sys.maxsize
+        parts: list[bytes] = []
+        size, more = 0, True
+        while more:
+            message = cast("HTTPRequestEvent | HTTPDisconnectEvent", await self.receive())
+            if message["type"] == "http.disconnect":
+                raise BadRequest("The client went away before its request was complete")
+            part = message.get("body", b"")
+            size += len(part)
+            if size > limit:
+                raise ContentTooLarge
+            parts.append(part)
+            more = message.get("more_body", False)
+        return b"".join(parts)
+
     async def json(self) -> object:
         """The body as the struct. Raises `BadRequest`, `ValidationFailed`, `UnsupportedMediaType`."""
         data = self.route_handler.parsed_data_field
@@ -89,12 +125,12 @@ def check_media_type(content_type: str) -> None:
         raise UnsupportedMediaType("Send the body as application/json")
 
 
-def record_id(segment: str) -> UUID:
+def record_id(segment: str, name: str = "id") -> UUID:
     """An id however it is spelled: upper case, braces, `urn:uuid:`, without dashes. Raises `ValidationFailed`."""
     match = _UUID.fullmatch(unquote(segment))
     if match is None:
-        raise ValidationFailed([InvalidParam("id", "must be a valid UUID")])
-    return UUID(match[0].strip("{}"))
+        raise ValidationFailed([InvalidParam(name, "must be a valid UUID")])
+    return UUID(match[0].strip("{}").lower())  # Python knows `urn:` in lower case only
 
 
 def decode(body: bytes, kind: type[T]) -> T:

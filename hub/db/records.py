@@ -1,14 +1,15 @@
 """Records in and out of Postgres."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import msgspec
-import uuid6
 
 from hub import cursors
 from hub.cursors import Cursor, Order, Paging, Sort
-from hub.db import Connection, Pool, erasures, query, retry_deadlocks
+from hub.db import Connection, Pool, encoded, erasures, new_id, query, retry_deadlocks
 from hub.db.erasures import Markers
 from hub.model import Created, Duplicate, NewRecord, Outcome, RecordFilter, RecordPatch
 
@@ -19,15 +20,15 @@ _PATCH = query("records/patch")
 _WHOSE = query("records/whose")
 _DELETE = query("records/delete")
 _COUNT = query("records/count")
-_ERASE_RECORDS = query("records/erase_user")
-_ERASE_SUBMISSIONS = query("submissions/erase_user")
-_ERASE_PARTLY = query("submissions/erase_partly")
 _PAGES: dict[tuple[Sort, Order], str] = {
     ("collected_at", "desc"): query("records/page_collected_desc"),
     ("collected_at", "asc"): query("records/page_collected_asc"),
     ("created_at", "desc"): query("records/page_created_desc"),
     ("created_at", "asc"): query("records/page_created_asc"),
 }
+_PAGE_OF_TENANT = query("records/page_of_tenant")
+_NEWEST_FIRST = ("collected_at", "desc")
+_BEFORE_ALL = (datetime.max.replace(tzinfo=UTC), UUID(int=0))  # asyncpg sends `infinity`
 _MAX_ATTEMPTS = 5
 
 
@@ -44,42 +45,48 @@ _position = msgspec.json.Decoder(_Position)
 
 async def insert(pool: Pool, records: Sequence[NewRecord]) -> list[Outcome]:
     """Stores the records; one outcome each, in their order. Of a key that comes twice the first stands."""
-    ids = [uuid6.uuid7() for _ in records]
-    async with pool.acquire() as connection:
-        outcomes: dict[int, Outcome] = {}
-        waiting = list(range(len(records)))
-        for _ in range(_MAX_ATTEMPTS):
-            created = await _insert(connection, [(ids[n], records[n]) for n in waiting])
-            outcomes |= {n: created[ids[n]] for n in waiting if ids[n] in created}
+    async with pool.acquire_planned() as connection:
+        return await insert_on(connection, records)
+
+
+async def insert_on(connection: Connection, records: Sequence[NewRecord]) -> list[Outcome]:
+    """The same on a connection, which may be in a transaction."""
+    ids = [new_id() for _ in records]
+    outcomes: dict[int, Outcome] = {}
+    waiting = list(range(len(records)))
+    for _ in range(_MAX_ATTEMPTS):
+        created = await _insert(connection, [(ids[n], records[n]) for n in waiting])
+        outcomes |= {n: created[ids[n]] for n in waiting if ids[n] in created}
+        waiting = [n for n in waiting if n not in outcomes]
+        if waiting:
+            found = await find_ids(connection, [records[n] for n in waiting])
+            outcomes |= {n: Duplicate(found[key(records[n])]) for n in waiting if key(records[n]) in found}
+            # Neither inserted nor found: the one that was in the way was deleted in between.
             waiting = [n for n in waiting if n not in outcomes]
-            if waiting:
-                found = await _find_ids(connection, [records[n] for n in waiting])
-                outcomes |= {n: Duplicate(found[_key(records[n])]) for n in waiting if _key(records[n]) in found}
-                # Neither inserted nor found: the one that was in the way was deleted in between.
-                waiting = [n for n in waiting if n not in outcomes]
-            if not waiting:
-                return [outcomes[n] for n in range(len(records))]
+        if not waiting:
+            return [outcomes[n] for n in range(len(records))]
     raise TimeoutError("the same records were deleted again and again while they were inserted")
 
 
 async def _insert(connection: Connection, records: Sequence[tuple[UUID, NewRecord]]) -> dict[UUID, Created]:
-    body = b",".join(b'{"id":"%b",' % str(key).encode() + msgspec.json.encode(record)[1:] for key, record in records)
-    rows = await retry_deadlocks(lambda: connection.fetch(_INSERT, f"[{body.decode()}]"))
+    statement = partial(connection.fetch, _INSERT, encoded(records))
+    # A deadlock ends a transaction as a whole: then it is for its owner to begin again.
+    rows = await (statement() if connection.is_in_transaction() else retry_deadlocks(statement))
     return {row["id"]: Created(row["id"], row["collected_at"], row["created_at"]) for row in rows}
 
 
-def _key(record: NewRecord) -> tuple[str, str, str]:
+def key(record: NewRecord) -> tuple[str, str, str]:
     return (record.tenant_id, record.submission_id, record.field_id)
 
 
-async def _find_ids(connection: Connection, records: Sequence[NewRecord]) -> dict[tuple[str, str, str], UUID]:
-    rows = await connection.fetch(_FIND_IDS, *(list(column) for column in zip(*map(_key, records), strict=True)))
+async def find_ids(connection: Connection, records: Sequence[NewRecord]) -> dict[tuple[str, str, str], UUID]:
+    rows = await connection.fetch(_FIND_IDS, *(list(column) for column in zip(*map(key, records), strict=True)))
     return {(row["tenant_id"], row["submission_id"], row["field_id"]): row["id"] for row in rows}
 
 
 async def get(pool: Pool, record_id: UUID, tenant_id: str | None) -> str | None:
     """The record as JSON text, or None. `tenant_id` confines the search; None searches everywhere."""
-    async with pool.acquire() as connection:
+    async with pool.acquire_planned() as connection:
         text: str | None = await connection.fetchval(_GET, record_id, tenant_id)
     return text
 
@@ -122,37 +129,19 @@ async def delete(pool: Pool, markers: Markers, record_id: UUID, tenant_id: str |
         return await retry_deadlocks(attempt)
 
 
-async def erase_user(pool: Pool, markers: Markers, user_id: str, tenant_id: str | None) -> int:
-    """Deletes a user's records and kept payloads; the number of records. None as the tenant means every tenant.
-
-    What was collected before now does not come back by payloads: those that name the user, and those of the same submissions
-    that do not, as some channels leave the person out.
-    """
-
-    async def attempt() -> int:
-        async with connection.transaction():
-            # One lock for all tenants, or an erasure everywhere would have to know them.
-            await erasures.lock(connection, markers.user(None, user_id))
-            # Submissions first: a payload that is being stored holds its row, and its records are seen once it let go.
-            kept = await connection.fetch(_ERASE_SUBMISSIONS, user_id, tenant_id)
-            await connection.execute(_ERASE_PARTLY, user_id, tenant_id)
-            gone = await connection.fetch(_ERASE_RECORDS, user_id, tenant_id)
-            submissions = [markers.submission(row["tenant_id"], row["submission_id"]) for row in (*kept, *gone)]
-            await erasures.mark(connection, [markers.user(tenant_id, user_id), *submissions])
-            return sum(row["count"] for row in gone)
-
-    async with pool.acquire() as connection:
-        return await retry_deadlocks(attempt)
-
-
 async def page(pool: Pool, selection: RecordFilter, paging: Paging) -> tuple[list[str], Cursor | None]:
     """The records of one page as JSON texts, and where the next page begins, if there is one."""
-    after = (paging.cursor.t, paging.cursor.i) if paging.cursor is not None else (None, None)
-    statement = _PAGES[paging.sort, paging.order]
-    async with pool.acquire() as connection:
-        # One more than asked for tells whether there is a next page.
-        rows = await connection.fetch(statement, *arguments(selection), *after, paging.size + 1)
-    texts: list[str] = [row[0] for row in rows]
+    after = None if paging.cursor is None else (paging.cursor.t, paging.cursor.i)
+    text: str | None
+    size = paging.size + 1  # one more than asked for tells whether there is a next page
+    if selection == RecordFilter(tenant_id=selection.tenant_id) and (paging.sort, paging.order) == _NEWEST_FIRST:
+        async with pool.acquire_planned() as connection:
+            text = await connection.fetchval(_PAGE_OF_TENANT, selection.tenant_id, *(after or _BEFORE_ALL), size)
+    else:
+        statement = _PAGES[paging.sort, paging.order]
+        async with pool.acquire() as connection:
+            text = await connection.fetchval(statement, *arguments(selection), *(after or (None, None)), size)
+    texts = text.split("\n") if text else []
     if len(texts) <= paging.size:
         return texts, None
     last = _position.decode(texts[paging.size - 1])

@@ -12,11 +12,10 @@ from typing import TypeAlias, TypeVar
 
 import asyncpg
 import msgspec
-import uuid6
 from msgspec import Raw, Struct
 
 from hub.cursors import SubmissionCursor, SubmissionPaging
-from hub.db import Connection, Pool, erasures, query, retry_deadlocks
+from hub.db import Connection, Pool, encoded, erasures, new_id, query, retry_deadlocks
 from hub.db.erasures import Marker, Markers
 from hub.model import NewRecord, Status, SubmissionFilter
 
@@ -143,7 +142,8 @@ async def take(
             # An old snapshot may be the first to name a person who was erased: then what a newer one left is theirs, too.
             if is_stale and (arrived.user_id is None or not await _was_erased(connection, markers, arrived)):
                 return Stale()
-            definition = await _definition(connection, arrived.tenant_id, arrived.source, arrived.form_id)
+            form_id = arrived.form_id or row["form_id"]
+            definition = await _definition(connection, arrived.tenant_id, arrived.source, form_id)
             flattened = flatten(None if is_stale else _stored(row), definition)
             return flattened, *await _settle(connection, markers, flattened, is_new=is_new)
 
@@ -237,16 +237,14 @@ async def _settle(
 async def _sync(
     connection: Connection, flattened: Flattened, records: Sequence[NewRecord], held: Sequence[str]
 ) -> Changes:
-    rows = b",".join(
-        b'{"id":"%b",' % str(uuid6.uuid7()).encode() + msgspec.json.encode(record)[1:] for record in records
-    )
     kept = flattened.submission
+    rows = encoded([(new_id(), record) for record in records])
     counts = await connection.fetchrow(
         _SYNC,
         kept.tenant_id,
         kept.submission_id,
         flattened.source_type,
-        f"[{rows.decode()}]",
+        rows,
         msgspec.json.encode(held).decode(),
     )
     assert counts is not None  # noqa: S101 - an aggregate has one row

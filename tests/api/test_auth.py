@@ -1,6 +1,7 @@
 """Keys: what they open, what they do not, and that no route forgets to ask."""
 
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -68,8 +69,9 @@ MALFORMED = "Invalid Authorization header format. Expected: Bearer <api-key>"
     ("authorization", "detail"),
     [
         (None, "Missing Authorization header"),
-        ("", MALFORMED),
+        ("", "Missing Authorization header"),
         ("Bearer", MALFORMED),
+        ("Bearer ", MALFORMED),
         (API_KEY, MALFORMED),
         (f"Basic {API_KEY}", MALFORMED),
         (f"Bearer\t{API_KEY}", MALFORMED),
@@ -96,6 +98,11 @@ async def test_without_a_good_key_nothing_opens(
 async def test_scheme_is_read_in_any_case(public: httpx.AsyncClient, scheme: str) -> None:
     """The scheme is case-insensitive, as HTTP has it."""
     assert (await public.get(URL, headers={"Authorization": f"{scheme} {API_KEY}"})).status_code == 400
+
+
+@pytest.mark.parametrize("padded", [f"Bearer {API_KEY} ", f" Bearer {API_KEY}", f"Bearer {API_KEY}\t"])
+async def test_blanks_around_the_header_are_not_part_of_it(public: httpx.AsyncClient, padded: str) -> None:
+    assert (await public.get(URL, headers={"Authorization": padded})).status_code == 400
 
 
 async def test_of_two_headers_the_first_counts(public: httpx.AsyncClient) -> None:
@@ -372,6 +379,21 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ("r1?tenant_id=other", None, 403),
         ("r1?payload=true&tenant_id=other", None, 403),
     ],
+    ("POST", "/v1/feedback-records/batch"): [
+        ("", b"[%b]" % THEIRS, 422),
+        ("", b"[%b]" % OWN.replace(b'"r1"', b'"r2"'), 200),
+        ("?on_conflict=update&tenant_id=other", b"[%b]" % THEIRS, 422),
+    ],
+    ("GET", "/v1/batches/{id:str}"): [("{batch}", None, 404), ("{batch}?tenant_id=other", None, 404)],
+    ("POST", "/v1/batches/{id:str}/undo"): [("{batch}/undo", None, 404)],
+    ("GET", "/v1/rejects"): [
+        ("", None, 200),
+        ("?batch_id={batch}", None, 200),
+        ("?tenant_id=other", None, 403),
+        ("?format=ndjson", None, 200),
+    ],
+    ("POST", "/v1/rejects/{id:str}/retry"): [("{reject}/retry", None, 404), ("{reject}/retry", OWN, 404)],
+    ("DELETE", "/v1/rejects/{id:str}"): [("{reject}", None, 404)],
 }  # fmt: skip
 
 
@@ -424,11 +446,19 @@ async def test_no_route_lets_a_bound_key_reach_another_tenant(
             method, f"/v1/sources/formbricks/{url}?tenant_id=other", headers=operator, content=body
         )
         assert answer.status_code == 200, answer.text
+    batch = await public.post(f"{URL}/batch", headers=operator, json=[{**record, "value_number": "9"}])
+    assert batch.status_code == 422, batch.text
+    rejects = await public.get("/v1/rejects?tenant_id=other", headers=operator)
+    ids = {
+        "{id}": stored.json()["id"],
+        "{batch}": batch.json()["batch_id"],
+        "{reject}": rejects.json()["data"][0]["id"],
+    }
 
     async def theirs() -> list[str]:
         return [
             row[0]
-            for table in ("feedback_records", "forms", "submissions", "erasures")
+            for table in ("feedback_records", "forms", "submissions", "rejects", "erasures")
             for row in await connection.fetch(f"select t::text from {table} as t where tenant_id = 'other' order by 1")
         ]
 
@@ -438,7 +468,7 @@ async def test_no_route_lets_a_bound_key_reach_another_tenant(
     for (method, path), attempts in ATTEMPTS.items():
         base = path.split("{", 1)[0]
         for tail, content, status in attempts:
-            url = base + tail.replace("{id}", stored.json()["id"])
+            url = base + re.sub("{\\w+}", lambda match: ids[match[0]], tail)
             answer = await public.request(method, url, headers=bound, content=content)
             assert answer.status_code == status, (method, url, answer.text)
             assert SECRET not in answer.text, (method, url)

@@ -255,9 +255,10 @@ async def test_new_response_of_an_erased_person_comes_in(client: httpx.AsyncClie
 
 
 async def test_payloads_expire_by_setting(
-    settings: Settings, connection: Database, client: httpx.AsyncClient, pool: Pool
+    settings: Settings, connection: Database, client: httpx.AsyncClient, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hub that is told so forgets them by itself, soon after it started; one that is not keeps them."""
+    monkeypatch.setattr(retention, "FIRST_SECONDS", 0)
     await send(client, [at(1), at(2)])
     await connection.execute(
         "update submissions set received_at = now() - interval '31 days' where submission_id = 'r1'"
@@ -286,6 +287,7 @@ async def test_a_database_that_is_away_does_not_end_expiry(
     settings: Settings, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next round tries again."""
+    monkeypatch.setattr(retention, "FIRST_SECONDS", 0)
     monkeypatch.setattr(retention, "SECONDS", 0.01)
     away = structs.replace(settings, database_url="postgresql://hub@127.0.0.1:1/hub", payload_retention_days=1)
     lost = await open_pool(away)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Raw, Struct
 
-from hub.db import Connection, Pool, erasures, forms, open_pool, records, submissions
+from hub.db import Connection, Pool, erasure, erasures, forms, open_pool, records, submissions
 from hub.db.erasures import Markers
 from hub.db.submissions import Changes, Flattened, Foreign, Stale, Stored, Submission
 from hub.model import NO_METADATA, Created, NewRecord
@@ -180,7 +180,7 @@ async def test_nothing_personal_is_in_a_marker(pool: Pool, connection: Connectio
     """Neither who it was nor what it was called."""
     await take(pool, {"question": "1"}, user="ann@example.com", submission_id="response")
     await drop(pool, "question", "response")
-    await records.erase_user(pool, MARKERS, "ann@example.com", None)
+    await erasure.erase_user(pool, MARKERS, "ann@example.com", None)
     rows = await connection.fetch("select erasures::text as text, kind from erasures")
 
     assert sorted(row["kind"] for row in rows) == ["record", "submission", "user"]
@@ -267,7 +267,7 @@ async def test_part_of_a_known_question_is_deleted_alone(pool: Pool) -> None:
 async def test_erased_user_does_not_come_back(pool: Pool, tenant_id: str | None) -> None:
     """Neither what was stored nor what was given before and comes only now, nor a payload of it."""
     await take(pool, {"a": "1"}, user=ANN)
-    assert await records.erase_user(pool, MARKERS, ANN, tenant_id) == 1
+    assert await erasure.erase_user(pool, MARKERS, ANN, tenant_id) == 1
 
     assert await take(pool, {"a": "1"}, user=ANN) == (changes(), ["a"])
     assert await take(pool, {"a": "2"}, "2", user=ANN, submission_id="s2") == (changes(), ["a"])
@@ -278,30 +278,30 @@ async def test_erased_user_does_not_come_back(pool: Pool, tenant_id: str | None)
 
 async def test_user_erased_everywhere_does_not_come_to_a_tenant_that_had_nothing(pool: Pool) -> None:
     """And one erased in a tenant stays in the others."""
-    await records.erase_user(pool, MARKERS, ANN, None)
-    await records.erase_user(pool, MARKERS, "bob", "acme")
+    await erasure.erase_user(pool, MARKERS, ANN, None)
+    await erasure.erase_user(pool, MARKERS, "bob", "acme")
 
     assert await take(pool, {"a": "1"}, user=ANN, tenant_id="globex") == (changes(), ["a"])
     assert await take(pool, {"a": "1"}, user="bob", submission_id="s2") == (changes(), ["a"])
     assert await take(pool, {"a": "1"}, user="bob", submission_id="s2", tenant_id="globex") == (changes(created=1), [])
-    assert await records.erase_user(pool, MARKERS, "bob", None) == 1
+    assert await erasure.erase_user(pool, MARKERS, "bob", None) == 1
 
 
 @pytest.mark.parametrize("started", [timedelta(hours=1), None], ids=["later", "now"])
 async def test_new_submission_of_an_erased_person_comes_in(pool: Pool, started: timedelta | None) -> None:
     """The erasure was about the past; what has no time of its own is from now."""
-    await records.erase_user(pool, MARKERS, ANN, "acme")
+    await erasure.erase_user(pool, MARKERS, ANN, "acme")
     moment = None if started is None else datetime.now(UTC) + started
 
     assert await take(pool, {"a": "1"}, user=ANN, started=moment) == (changes(created=1), [])
-    assert await records.erase_user(pool, MARKERS, ANN, "acme") == 1
+    assert await erasure.erase_user(pool, MARKERS, ANN, "acme") == 1
     assert await take(pool, {"a": "1"}, user=ANN, started=moment) == (changes(), ["a"])
 
 
 async def test_channel_that_does_not_name_the_person_brings_nothing_back(pool: Pool) -> None:
     """The submission is marked, too."""
     await take(pool, {"a": "1"}, user=ANN)
-    await records.erase_user(pool, MARKERS, ANN, None)
+    await erasure.erase_user(pool, MARKERS, ANN, None)
 
     assert await take(pool, {"a": "1"}) == (changes(), ["a"])
     assert await stored(pool) == {}
@@ -310,7 +310,7 @@ async def test_channel_that_does_not_name_the_person_brings_nothing_back(pool: P
 @pytest.mark.parametrize("order", ["2", "0"], ids=["newer", "stale"])
 async def test_person_named_later_takes_what_came_unnamed_along(pool: Pool, order: str) -> None:
     """In whatever order the channels speak, in the end there is nothing."""
-    await records.erase_user(pool, MARKERS, ANN, "acme")
+    await erasure.erase_user(pool, MARKERS, ANN, "acme")
     assert await take(pool, {"a": "1", "b": "1"}) == (changes(created=2), [])
 
     assert await take(pool, {"a": "1"}, order, user=ANN) == (changes(deleted=2), ["a"])
@@ -323,7 +323,7 @@ async def test_record_that_was_given_a_user_takes_its_payload_along(pool: Pool, 
     await take(pool, {"a": "1", "b": "2"})
     await connection.execute("update feedback_records set user_id = 'ann' where field_id = 'a'")
 
-    assert await records.erase_user(pool, MARKERS, ANN, None) == 1
+    assert await erasure.erase_user(pool, MARKERS, ANN, None) == 1
     assert await kept(pool) == []
     assert await take(pool, {"a": "1", "b": "2"}) == (changes(), ["a", "b"])
     assert await stored(pool) == {"b": "2"}
@@ -332,7 +332,7 @@ async def test_record_that_was_given_a_user_takes_its_payload_along(pool: Pool, 
 async def test_direct_posts_of_an_erased_person_are_taken_and_left_alone(pool: Pool) -> None:
     """Even when a payload of the same submission comes again."""
     await take(pool, {"a": "1"}, user=ANN)
-    await records.erase_user(pool, MARKERS, ANN, None)
+    await erasure.erase_user(pool, MARKERS, ANN, None)
     await post(pool, "a", user=ANN)
 
     assert await take(pool, {"a": "1"}, user=ANN) == (changes(), ["a"])
@@ -357,7 +357,7 @@ async def test_erasing_a_user_while_their_payloads_arrive(dsn: str, round_: int)
 
     async def erase() -> None:
         await asyncio.sleep(0.002 * round_)
-        await records.erase_user(pool, MARKERS, ANN, None if round_ else "acme")
+        await erasure.erase_user(pool, MARKERS, ANN, None if round_ else "acme")
 
     for name in names[:6]:
         await take(pool, {"f0": "x"}, "0", user=ANN, submission_id=name)
@@ -452,7 +452,7 @@ def test_nothing_erased_comes_back_in_any_history(
                         if await drop(pool, field_id):
                             dropped.add(field_id)
                     case Erase(tenant_id):
-                        await records.erase_user(pool, MARKERS, ANN, tenant_id)
+                        await erasure.erase_user(pool, MARKERS, ANN, tenant_id)
                         erased = True
                     case Define():
                         await define(pool, {"x": "1"})

@@ -1,0 +1,125 @@
+"""Talks to a running hub, for the commands that send it something."""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Self
+
+import httpx2
+import msgspec
+from httpx2 import Response
+from msgspec import Struct
+
+from hub.settings import Settings
+
+_ATTEMPTS = 8
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
+_LONGEST_ORDERED_WAIT = 300.0
+_TOO_MANY, _SERVERS_FAULT = 429, 500
+
+
+class Fault(Struct, frozen=True):
+    name: str = ""
+    reason: str = ""
+
+
+class Problem(Struct, frozen=True):
+    """A failure as the hub describes it (RFC 9457), as far as a person needs it."""
+
+    status: int
+    title: str = ""
+    detail: str = ""
+    request_id: str = ""
+    details: dict[str, str] = {}
+    invalid_params: list[Fault] = []
+
+    def __str__(self) -> str:
+        faults = "; ".join(f"{fault.name} {fault.reason}" for fault in self.invalid_params)
+        text = faults or self.detail or self.title
+        return f"{self.status}: {text}" + (f" (request {self.request_id})" if self.request_id else "")
+
+
+class RefusedError(Exception):
+    """The hub refused the request, and would refuse it again."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(str(problem))
+
+
+class UnreachableError(Exception):
+    """The hub did not answer, or only with failures of its own, however often it was asked."""
+
+
+def base_url(settings: Settings) -> str:
+    """Where the hub of these settings answers."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
+    host = f"[{host}]" if ":" in host else host
+    return settings.public_base_url or f"http://{host}:{settings.port}"
+
+
+def api_key(settings: Settings) -> str | None:
+    """The key of these settings: API_KEY, or the one that `hub serve` keeps under DATA_DIR."""
+    path = settings.data_dir / "api_key"
+    return settings.api_key or (path.read_text().strip() if path.is_file() else None)
+
+
+class Client:
+    """One hub. A busy, failing or unreachable one is asked again, later and later; any other failure is raised at once.
+
+    Asking again is safe because storing is: what was stored already is found to be so.
+    """
+
+    def __init__(
+        self, url: str, key: str, *, patience_seconds: float = 60, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.url = url
+        self._sleep = sleep
+        self._http = httpx2.Client(
+            base_url=url,
+            headers={b"authorization": b"Bearer " + key.encode()},
+            timeout=httpx2.Timeout(patience_seconds, connect=10),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._http.close()
+
+    def request(  # noqa: PLR0913 - the parts of a request
+        self, method: str, path: str, *, query: Mapping[str, str | int] | None = None, body: bytes | None = None,
+        headers: Mapping[str, str] | None = None, accept: frozenset[int] = frozenset(),
+    ) -> Response:  # fmt: skip
+        """The answer, if it is a success or its status one of `accept`. Raises `RefusedError` and `UnreachableError`."""
+        wait: str | None
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                answer = self._http.request(method, path, params=query, content=body, headers=headers)
+            except httpx2.TransportError as error:
+                reason, wait = f"{self.url} cannot be reached ({str(error) or type(error).__name__})", None
+            else:
+                if answer.is_success or answer.status_code in accept:
+                    return answer
+                if answer.status_code != _TOO_MANY and answer.status_code < _SERVERS_FAULT:
+                    raise RefusedError(problem_of(answer))
+                reason, wait = f"{self.url} answered {problem_of(answer)}", answer.headers.get("retry-after")
+            if attempt < _ATTEMPTS:
+                self._sleep(_wait(attempt, wait))
+        raise UnreachableError(f"{reason}, {_ATTEMPTS} times")
+
+
+def problem_of(answer: Response) -> Problem:
+    """What an answer says of its failure. A proxy in between may have written its own."""
+    try:
+        return msgspec.json.decode(answer.content, type=Problem)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return Problem(status=answer.status_code, title=answer.reason_phrase)
+
+
+def _wait(attempt: int, retry_after: str | None) -> float:
+    """Twice as long each time, and never all clients at once; not before the time the hub named."""
+    wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1)  # noqa: S311 - not a secret
+    ordered = float(retry_after) if retry_after and retry_after.isdecimal() else 0.0
+    return max(wait, min(ordered, _LONGEST_ORDERED_WAIT))
