@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Response, post
-from msgspec import UNSET, Raw, Struct, UnsetType, structs
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from hub.api import params
 from hub.api.faults import unfit
@@ -27,7 +27,7 @@ from hub.api.problems import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from hub.api.strict import StrictRequest, decode
+from hub.api.strict import StrictRequest, record
 from hub.api.tables import Columns
 from hub.db import batches, new_id
 from hub.db.batches import NO_TENANT, Batch, Chunk, Rejected, Settled
@@ -269,7 +269,6 @@ class _Intake:
         principal = request.principal
         self._request = request
         self._strict = wanted.strict
-        self._kind = TenantRecord if principal.tenant_id is not None else NewRecord
         self._columns: Columns | None = None
         self._results: list[BatchResult] = []
         self.summary = BatchSummary()
@@ -319,22 +318,20 @@ class _Intake:
     def _is_header(self, item: Item) -> bool:
         if self.batch.format != "csv" or self._columns is not None:
             return False
-        self._columns = Columns(item.raw, self._kind)
+        self._columns = Columns(item.raw, NewRecord if self.batch.key_tenant_id is None else TenantRecord)
         return True
 
     def _record(self, item: Item) -> NewRecord | Problem:
         try:
             if item.too_long:
                 raise ContentTooLarge(f"a record must be at most {MAX_ITEM_BYTES} bytes")
-            record = decode(item.raw if self._columns is None else self._columns.json(item.raw), self._kind)
-            if not record.tenant_id and self.batch.key_tenant_id is not None:
-                record = structs.replace(record, tenant_id=self.batch.key_tenant_id)
-            self._request.principal.owns(record.tenant_id)
-            if self._strict and (faults := list(unfit(record))):
+            raw = item.raw if self._columns is None else self._columns.json(item.raw)
+            found = record(raw, self._request.principal)
+            if self._strict and (faults := list(unfit(found))):
                 raise ValidationFailed(faults)
         except Problem as problem:
             return problem
-        return record
+        return found
 
     async def store(self, read: list[_Read], *, last: bool = False) -> None:
         """Stores what may be stored, keeps what may not, and adds both to the account."""

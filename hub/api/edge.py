@@ -200,6 +200,8 @@ class Edge:
                     message = await receive()
             except TimeoutError:
                 raise BadRequest("The request body did not arrive in time", headers={"connection": "close"}) from None
+            if message["type"] == "http.disconnect":
+                raise BadRequest("The client went away before its request was complete")
             complete = not message.get("more_body", False)
             return cast("HTTPReceiveMessage", message)
 

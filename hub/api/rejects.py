@@ -15,11 +15,11 @@ from hub.api.faults import unfit
 from hub.api.openapi import Operation
 from hub.api.problems import Conflict, NotFound, ValidationFailed
 from hub.api.records import MAX_BODY_BYTES, stored
-from hub.api.strict import StrictRequest, check_media_type, decode, record_id
+from hub.api.strict import StrictRequest, check_media_type, record, record_id
 from hub.cursors import DEFAULT_LIMIT, Cursor, Limit
 from hub.db import rejects
 from hub.db.rejects import RejectFilter
-from hub.model import Duplicate, Instant, NewRecord, Record, Reject, TenantId, TenantRecord
+from hub.model import Duplicate, Instant, NewRecord, Record, Reject, TenantId
 
 NDJSON = "application/x-ndjson"
 
@@ -122,19 +122,16 @@ async def retry_reject(request: StrictRequest, id: FromPath[str]) -> Record:  # 
         raise _not_found()
     if body:
         check_media_type(request.headers.get("content-type", ""))
-    record = decode(body or reject.raw.encode(), NewRecord if principal.tenant_id is None else TenantRecord)
-    if not record.tenant_id and principal.tenant_id:
-        record = msgspec.structs.replace(record, tenant_id=principal.tenant_id)
-    principal.owns(record.tenant_id)
-    request.exchange.tenant_id = record.tenant_id
-    if wanted.strict and (faults := list(unfit(record))):
+    data = record(body or reject.raw.encode(), principal)
+    request.exchange.tenant_id = data.tenant_id
+    if wanted.strict and (faults := list(unfit(data))):
         raise ValidationFailed(faults)
-    outcome = await rejects.repair(request.pool, reject_id, principal.tenant_id, record)
+    outcome = await rejects.repair(request.pool, reject_id, principal.tenant_id, data)
     if outcome is None:  # somebody else was faster
         raise _not_found()
     if isinstance(outcome, Duplicate):
         raise Conflict(details={"id": str(outcome.id)})
-    return stored(record, outcome)
+    return stored(data, outcome)
 
 
 @delete(

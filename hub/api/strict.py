@@ -18,7 +18,7 @@ from uuid import UUID
 import msgspec
 from litestar import Request
 from litestar.datastructures import State
-from litestar.types import HTTPDisconnectEvent, HTTPRequestEvent
+from litestar.types import HTTPRequestEvent
 from msgspec import Struct, structs
 
 from hub.api.auth import Principal
@@ -94,9 +94,7 @@ class StrictRequest(Request[Principal, Principal, State]):
         parts: list[bytes] = []
         size, more = 0, True
         while more:
-            message = cast("HTTPRequestEvent | HTTPDisconnectEvent", await self.receive())
-            if message["type"] == "http.disconnect":
-                raise BadRequest("The client went away before its request was complete")
+            message = cast("HTTPRequestEvent", await self.receive())
             part = message.get("body", b"")
             size += len(part)
             if size > limit:
@@ -112,9 +110,8 @@ class StrictRequest(Request[Principal, Principal, State]):
         check_media_type(self.headers.get("content-type", ""))
         if "id" in self.path_params:  # a wrong path is told before a wrong body
             record_id(self.path_params["id"])
-        bound = self.principal.tenant_id
-        if data.annotation is NewRecord and bound is not None:
-            return within(bound, decode(await self.body(), TenantRecord))
+        if data.annotation is NewRecord:
+            return record(await self.body(), self.principal)
         return decode(await self.body(), data.annotation)
 
 
@@ -150,14 +147,20 @@ def decode(body: bytes, kind: type[T]) -> T:
         raise BadRequest from None
 
 
-def within(tenant_id: str, record: TenantRecord) -> NewRecord:
-    """The record in the key's tenant, unless it names another one. Raises `ValidationFailed` when its key is too long there."""
-    tenant_id = record.tenant_id or tenant_id
-    if _key_bytes(tenant_id, record.submission_id, record.field_id) > MAX_KEY_BYTES:
+def record(body: bytes, principal: Principal) -> NewRecord:
+    """A record as this key may store it: one bound to a tenant may leave `tenant_id` out.
+
+    Raises what `decode` does, and `Forbidden` for another tenant.
+    """
+    if principal.tenant_id is None:
+        return decode(body, NewRecord)
+    found = decode(body, TenantRecord)
+    principal.owns(found.tenant_id or principal.tenant_id)
+    if _key_bytes(principal.tenant_id, found.submission_id, found.field_id) > MAX_KEY_BYTES:
         raise ValidationFailed(
             [InvalidParam(name, KEY_TOO_LONG) for name in ("tenant_id", "submission_id", "field_id")]
         )
-    return NewRecord(**structs.asdict(record) | {"tenant_id": tenant_id})
+    return NewRecord(**structs.asdict(found) | {"tenant_id": principal.tenant_id})
 
 
 class _Suspect(Exception):  # noqa: N818 - not an error: a reason to look again
