@@ -290,6 +290,7 @@ def reflatten(settings: Settings, source: str | None, form_id: str | None, tenan
         click.echo(f"{counts[1]} submissions stay as they are: their payloads are gone (retention).")
 
 
+@main.command()
 @click.argument("file", metavar="FILE|-", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--source", default="records", show_default=True, help="records, csv, or a source of GET /v1/sources.")
 @click.option("--form", "form_id", help="The form of payloads that do not name theirs.")
