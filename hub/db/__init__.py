@@ -44,9 +44,9 @@ _DEADLOCK_ATTEMPTS = 4
 def unavailable(error: BaseException) -> bool:
     """Whether the database could not be asked, rather than answering something unwelcome.
 
-    A connection that is lost between two statements is asyncpg's InterfaceError; one that is also a ValueError is our mistake.
+    What asyncpg says of a connection that is lost under it depends on the moment; a ValueError among it is our mistake.
     """
-    lost = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
+    lost = isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError) and not isinstance(error, ValueError)
     return lost or isinstance(error, _UNAVAILABLE)
 
 
