@@ -246,7 +246,7 @@ def from_exception(error: Exception, request_id: str) -> Problem:
     if isinstance(error, HTTPException):
         kind = _BY_STATUS.get(error.status_code, BadRequest if error.status_code < 500 else InternalServerError)  # noqa: PLR2004
         return kind()
-    if isinstance(error, db.UNAVAILABLE):
+    if db.unavailable(error):
         log.warning("database unavailable", error=type(error).__name__, request_id=request_id)
         return ServiceUnavailable("The database is not available at the moment", headers={"retry-after": "1"})
     if isinstance(error, db.UNSTORABLE):

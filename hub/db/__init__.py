@@ -23,7 +23,7 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProx
 
 # What asyncpg raises when the database cannot be reached, is shutting down, cancels a statement that took too long, or when
 # no connection of the pool came free in time. None of it is the client's fault, and all of it may be tried again.
-UNAVAILABLE: tuple[type[Exception], ...] = (
+_UNAVAILABLE: tuple[type[Exception], ...] = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
@@ -39,6 +39,15 @@ UNSTORABLE: tuple[type[Exception], ...] = (
 )
 
 _DEADLOCK_ATTEMPTS = 4
+
+
+def unavailable(error: BaseException) -> bool:
+    """Whether the database could not be asked, rather than answering something unwelcome.
+
+    What asyncpg says of a connection that is lost under it depends on the moment; a ValueError among it is our mistake.
+    """
+    lost = isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError) and not isinstance(error, ValueError)
+    return lost or isinstance(error, _UNAVAILABLE)
 
 
 def query(name: str) -> str:

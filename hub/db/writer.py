@@ -7,7 +7,7 @@ Each request is answered after its own record is committed, and one bad record c
 import asyncio
 from collections import deque
 
-from hub.db import UNAVAILABLE, Pool, records
+from hub.db import Pool, records, unavailable
 from hub.model import NewRecord, Outcome
 
 # A record, and the request that waits for it.
@@ -86,10 +86,8 @@ class Writer:
             return
         try:
             outcomes = await records.insert(self._pool, [record for record, _ in group])
-        except UNAVAILABLE as error:
-            _fail(group, error)
         except Exception as error:  # noqa: BLE001 - handed to the request it belongs to, which renders it
-            if len(group) == 1:
+            if len(group) == 1 or unavailable(error):
                 _fail(group, error)
             else:
                 for waiting in group:
