@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: run check lint types test test-postgres test-citus bench format clean
+.PHONY: run check lint types test test-postgres test-citus test-sdk bench vendor format clean
 
 run: .venv/.run
 	@exec $(BIN)/hub serve
@@ -19,7 +19,7 @@ types: .venv/.dev
 	$(BIN)/mypy
 
 test: .venv/.dev
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadgroup
 
 # What needs a database, once more on other servers than the bundled one.
 test-postgres: .venv/.dev
@@ -30,8 +30,22 @@ CITUS_CLUSTER ?= ../shared/peers/citus/cluster.py
 test-citus: .venv/.dev
 	CITUS_CLUSTER=$(CITUS_CLUSTER) $(BIN)/python -m tests.with_postgres --citus $(BIN)/pytest -m database
 
+# The official TypeScript SDK against this hub; needs Node and npm.
+test-sdk: .venv/.dev
+	$(BIN)/python -m tests.sdk
+
 bench: .venv/.dev
 	$(BIN)/python -m tests.benchmarks
+
+# Swagger UI as npm has it, for /docs. After a change of the version: new sums into SHA512SUMS, and a look at the page.
+SWAGGER_UI := 5.35.0
+
+vendor:
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && cd "$$folder" && \
+	tar xzf "$$(npm pack --silent swagger-ui-dist@$(SWAGGER_UI))" && cd package && \
+	mv LICENSE swagger-ui.LICENSE && mv NOTICE swagger-ui.NOTICE && \
+	sha512sum --check "$(CURDIR)/hub/assets/SHA512SUMS" && \
+	cp $$(sed 's/.* //' "$(CURDIR)/hub/assets/SHA512SUMS") "$(CURDIR)/hub/assets"
 
 format: .venv/.dev
 	$(BIN)/ruff check --fix

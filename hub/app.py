@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from litestar import Litestar, Request, Response, Router
+from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
 from hub import db, settings
@@ -57,7 +58,9 @@ def create_app(settings: Settings) -> Edge:
             *rejects.ROUTES,
             *meta.ROUTES,
             Router("/", route_handlers=sources.ROUTES, request_max_body_size=settings.source_payload_max_bytes),
-            create_static_files_router("/assets", [ASSETS]),
+            create_static_files_router(
+                "/assets", [ASSETS], cache_control=CacheControlHeader(public=True, max_age=3600)
+            ),
         ],
         request_class=StrictRequest,
         lifespan=[lifespan],

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -57,6 +57,8 @@ def decode(text: str) -> Cursor:
     """Raises `InvalidCursorError` for anything `encode` did not make (blanks around it and lost padding aside)."""
     text = text.strip()
     try:
-        return _decoder.decode(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        cursor = _decoder.decode(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
+        cursor.t.astimezone(UTC)  # Postgres would ask for it, and the first year has moments that are in none there
+    except (binascii.Error, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         raise InvalidCursorError from error
+    return cursor

@@ -25,13 +25,23 @@ def in_order(values: Iterable[object]) -> tuple[str, ...]:
     return _LITERALS.get(frozenset(known), known)
 
 
+# Patterns are for readers of the published schema; what breaks them is refused elsewhere, in the contract's words.
+_TIME = (
+    r"-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
+    r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+
+
 def _text(least: int, most: int, pattern: str = "^[^\\u0000]*$") -> Meta:
-    # NUL is refused with the contract's words elsewhere; the pattern tells readers of the published schema.
     return Meta(min_length=least or None, max_length=most, extra_json_schema={"pattern": pattern})
 
 
+def _instant(years: str, description: str) -> Meta:
+    return Meta(tz=True, description=description, extra_json_schema={"pattern": f"^{years}{_TIME}"})
+
+
 Key = Annotated[str, _text(1, 255)]
-TenantId = Annotated[str, _text(1, 255, "^[^\\u0000]*[^\\s\\u0000][^\\u0000]*$")]
+TenantId = Annotated[str, _text(1, 255, r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$")]
 Name = Annotated[str, _text(0, 255)]
 Names = tuple[Name, ...]
 Label = Annotated[str, _text(0, 2048)]
@@ -39,9 +49,23 @@ Text = Annotated[str, _text(0, 30000)]
 Language = Annotated[str, _text(0, 10)]
 Number = Annotated[float, Meta(ge=-1e15, le=1e15)]
 Score = Annotated[float, Meta(ge=-1, le=1)]
-Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset, 1970-01-01 to 2080-12-31")]
+Instant = Annotated[
+    datetime, _instant("(19[7-9][0-9]|20([0-7][0-9]|80))", "RFC 3339 with an offset, 1970-01-01 to 2080-12-31, UTC")
+]
+Bound = Annotated[datetime, _instant("[1-9][0-9]{3}", "RFC 3339 with an offset; this moment is included")]
 Timestamp = Annotated[str, Meta(description="RFC 3339, UTC", extra_json_schema={"format": "date-time"})]
-Metadata = Annotated[Raw, Meta(description="Any JSON object", extra_json_schema={"type": "object"})]
+Metadata = Annotated[
+    Raw,
+    Meta(
+        description="Any JSON object; null is none",
+        extra_json_schema={
+            "type": ["object", "null"],
+            "propertyNames": {"pattern": "^[^\\u0000]*$"},
+            "additionalProperties": {"$ref": "#/components/schemas/Json"},
+        },
+    ),
+]
+StoredMetadata = Annotated[Raw, Meta(description="Any JSON object", extra_json_schema={"type": "object"})]
 
 # msgspec knows no `Raw | None`: an empty Raw stands for "no metadata", and `omit_defaults` leaves it out.
 NO_METADATA = Raw()
@@ -117,7 +141,7 @@ class Record(Struct, kw_only=True, frozen=True, omit_defaults=True):
     value_number: float | None = None
     value_boolean: bool | None = None
     value_date: Timestamp | None = None
-    metadata: Metadata = NO_METADATA
+    metadata: StoredMetadata = NO_METADATA
     language: Language | None = None
     user_id: Name | None = None
     tenant_id: TenantId
@@ -148,14 +172,14 @@ class RecordFilter(Struct, kw_only=True, frozen=True):
     language: tuple[Language, ...] = ()
     sentiment: tuple[Sentiment, ...] = ()
     emotions: tuple[Emotion, ...] = ()
-    since: Instant | None = None
-    until: Instant | None = None
-    created_since: Instant | None = None
-    created_until: Instant | None = None
-    updated_since: Instant | None = None
-    updated_until: Instant | None = None
-    value_date_min: Instant | None = None
-    value_date_max: Instant | None = None
+    since: Bound | None = None
+    until: Bound | None = None
+    created_since: Bound | None = None
+    created_until: Bound | None = None
+    updated_since: Bound | None = None
+    updated_until: Bound | None = None
+    value_date_min: Bound | None = None
+    value_date_max: Bound | None = None
     value_number_min: float | None = None
     value_number_max: float | None = None
     sentiment_score_min: Score | None = None
@@ -167,8 +191,8 @@ class RecordFilter(Struct, kw_only=True, frozen=True):
 
 def shown(moment: datetime) -> Timestamp:
     """A moment as the wire has it: UTC, `Z`, no trailing zeros."""
-    text = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{moment.microsecond:06}".rstrip("0") + "Z" if moment.microsecond else f"{text}Z"
+    text = moment.astimezone(UTC).isoformat().removesuffix("+00:00")
+    return f"{text.rstrip('0') if moment.microsecond else text}Z"
 
 
 class Created(Struct, frozen=True):

@@ -63,7 +63,7 @@ def serve(settings: Settings) -> None:
 
 def connections(settings: Settings) -> int:
     """How many connections the bundled Postgres allows."""
-    return max(100, workers(settings) * settings.database_max_conns + SPARE_CONNECTIONS)
+    return max(100, workers(settings) * max(2, settings.database_max_conns) + SPARE_CONNECTIONS)
 
 
 def workers(settings: Settings) -> int:

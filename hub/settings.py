@@ -5,7 +5,7 @@ Names are those of the Formbricks Hub where it has one; new ones follow its styl
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
 import msgspec
@@ -39,7 +39,7 @@ class Settings(Struct, kw_only=True, frozen=True, rename="upper"):
     web_concurrency: Annotated[int, Meta(ge=1, le=256)] | None = None
     """Worker processes; as many as there are cores when unset."""
     database_max_conns: Connections = 10
-    """Connections of one worker process, at most."""
+    """Connections of one worker process, at most (but two, if it is 1)."""
     database_connect_timeout_seconds: Seconds = 10
     database_acquire_timeout_seconds: Seconds = 5
     """How long a request waits for a connection before it is answered 503."""
@@ -70,7 +70,10 @@ def read(environ: Mapping[str, str]) -> Settings:
         try:
             values[field.name] = msgspec.convert(text, field.type, strict=False, dec_hook=_path)
         except msgspec.ValidationError as error:
-            faults.append(f"{field.encode_name}: {error} (got {text!r})")
+            wanted = (
+                f"Expected one of {', '.join(get_args(field.type))}" if get_origin(field.type) is Literal else error
+            )
+            faults.append(f"{field.encode_name}: {wanted} (got {text!r})")
     faults += [
         f"{name.upper()}: Expected an http or https URL (got {values[name]!r})"
         for name in ("public_base_url", "problem_base_url")

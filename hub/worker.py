@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 import threading
+from typing import cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -12,11 +13,40 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from hub import settings
 
 
+class _Corked:
+    """A transport that sends head and body of an answer in one write: a second one costs as much as routing the request."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._soon = loop.call_soon
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._parts:
+            self._soon(self._flush)
+        self._parts.append(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        parts, self._parts = self._parts, []
+        if parts:
+            self._transport.write(b"".join(parts))
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._transport, name)
+
+
 class Protocol(HttpToolsProtocol):
     """Lets go of a client that does not read its answer: uvicorn would wait for ever, and keep what it has to say in memory."""
 
     patience_seconds = settings.read(os.environ).request_timeout_seconds
     _impatience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        super().connection_made(cast("asyncio.Transport", _Corked(transport, self.loop)))
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -7,6 +7,7 @@ Every pytest-xdist worker has its own.
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -130,6 +131,12 @@ def app(settings: Settings) -> Edge:
 
 @pytest.fixture
 async def client(app: Edge) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(app) as client:
+        yield client
+
+
+@asynccontextmanager
+async def client_of(app: Edge) -> AsyncIterator[httpx.AsyncClient]:
     """A client that may do everything, talking to the app in this very event loop."""
     async with (
         app.litestar.lifespan(),

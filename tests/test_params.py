@@ -258,6 +258,7 @@ def test_cursor_keeps_its_order() -> None:
 
     assert paging(f"cursor={text}&sort=created_at&order=asc").cursor == cursor
     assert paging("cursor=").cursor is None
+    assert paging("cursor=%20").cursor is None
     for order in ("", "sort=created_at", "order=asc", "sort=collected_at&order=asc"):
         assert faults_of_acme(f"cursor={text}&{order}") == [("cursor", foreign)]
 

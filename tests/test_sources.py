@@ -14,7 +14,18 @@ from msgspec import Raw
 from hub import sources
 from hub.api import faults
 from hub.model import Draft, NewRecord
-from hub.sources import SOURCES, Given, Metadata, Options, Skipped, UnreadableError, accept, fitting_id, legible
+from hub.sources import (
+    SOURCES,
+    Given,
+    Metadata,
+    Options,
+    Skipped,
+    UnreadableError,
+    accept,
+    as_number,
+    fitting_id,
+    legible,
+)
 
 EXAMPLES = Path(__file__).parent / "sources"
 EXPECTED = sorted(EXAMPLES.glob("*/*.expected.json"))
@@ -50,6 +61,14 @@ def test_sources_are_the_modules_of_the_folder() -> None:
     assert all(source.ABOUT.source_type and source.ABOUT.question_types for source in SOURCES.values())
 
 
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_source_is_shown(name: str) -> None:
+    """By examples with what they become, by a history of one submission, and by a page."""
+    assert any(path.parent.name == name for path in EXPECTED)
+    assert (EXAMPLES / name / "history.json").exists()
+    assert (EXAMPLES.parent.parent / "docs" / "sources" / f"{name}.md").exists()
+
+
 @pytest.mark.parametrize("path", EXPECTED, ids=lambda path: f"{path.parent.name}-{path.name.split('.')[0]}")
 def test_payload_becomes_its_records(path: Path) -> None:
     """JSON in, JSON out: an example payload becomes exactly the submissions, records and skips written beside it."""
@@ -60,7 +79,7 @@ def test_payload_becomes_its_records(path: Path) -> None:
 
     submissions = []
     for item in source.unpack(legible((path.parent / case["payload"]).read_bytes())):
-        snapshot = source.snapshot(item, Given())
+        snapshot = source.snapshot(item, Given(form_id=case.get("form_id")))
         records, skips = sources.flatten(source, snapshot, form, Options(attributes=tuple(case["attributes"])), "acme")
         columns = {name: getattr(snapshot, name) for name in snapshot.__struct_fields__ if name != "payload"}
         submissions.append({"snapshot": columns, "records": records, "skipped": skips})
@@ -189,6 +208,19 @@ def test_fitting_ids_fit(text: str) -> None:
 
     assert len(once) <= 255
     assert once == fitting_id(once)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        ("25", 25.0), (" -4.5 ", -4.5), ("1e3", 1000.0), (".5", 0.5), ("5.", 5.0), (7, 7.0), (10**400, float("inf")),
+        ("nan", None), ("inf", None), ("1_000", None), ("2,5", None), ("0x1", None), ("٣", None), (True, None), ([1], None),
+        ("1" * 1_000_000 + "x", None),
+    ],
+)  # fmt: skip
+def test_numbers_are_read_from_what_spells_one(value: object, number: float | None) -> None:
+    """As JSON or JavaScript would write it, nothing that only Python takes; and a long text in no time."""
+    assert as_number(value) == number
 
 
 class _Colliding:

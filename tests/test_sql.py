@@ -218,8 +218,9 @@ KEPT_USER, KEPT_PRIMARY, KEPT_FORM = "submissions_user_idx", "submissions_pkey",
         pytest.param(
             "records/page_collected_desc", page(MIDDLE, source_id=("survey-7",)), SOURCE, 101, id="of a survey, deep"
         ),
-        pytest.param("records/page_collected_desc", page(field_id=("q1",)), FIELD, 101, id="of a field"),
-        pytest.param("records/page_collected_desc", page(MIDDLE, field_id=("q1",)), FIELD, 101, id="of a field, deep"),
+        pytest.param("records/page_of_tenant", (BIG, MIDDLE, ID, 101), COLLECTED, 110, id="of a tenant"),
+        pytest.param("records/page_collected_desc", page(field_id=("q1",)), FIELD, 120, id="of a field"),
+        pytest.param("records/page_collected_desc", page(MIDDLE, field_id=("q1",)), FIELD, 120, id="of a field, deep"),
         pytest.param("records/page_collected_desc", page(user_id=("u7",)), USER, 40, id="of a user"),
         pytest.param("records/page_collected_desc", page(submission_id=("s7",)), SUBMISSION, 10, id="of a submission"),
         pytest.param(

@@ -289,12 +289,18 @@ def test_date_of_another_form(name: str, text: str) -> None:
     "text",
     [
         "1969-12-31T23:59:59.999999Z", "1970-01-01T00:00:00+00:01", "2081-01-01T00:00:00Z", "2080-12-31T23:59:59.9-00:01",
-        "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59",
+        "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z",
     ],
 )  # fmt: skip
 def test_date_beyond_the_documented_years(name: str, text: str) -> None:
     """The years from 1970 to 2080 are the documented ones, counted in UTC."""
     assert found(body(**{name: f'"{text}"'})) == [(name, DATE_RANGE)]
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_date_beyond_the_calendar(text: str) -> None:
+    """A moment that has no year in UTC is refused by name like any other."""
+    assert [name for name, _ in found(body(value_date=f'"{text}"'))] == ["value_date"]
 
 
 # Metadata.
@@ -365,6 +371,14 @@ def test_storable_numbers_end_where_postgres_ends() -> None:
 
     assert bytes(decode(body(metadata=fine), NewRecord).metadata) == fine.encode()
     assert len(found(body(metadata='{"a":1e131072,"b":1e-16384}'))) == 2
+
+
+def test_metadata_stay_printable() -> None:
+    """Numbers that Postgres prints with all their zeros may not fill more than a body together: a list has to be readable."""
+    few, many = ('{"a":[' + ",".join(["1e131071"] * count) + "]}" for count in (4, 5))
+
+    assert bytes(decode(body(metadata=few), NewRecord).metadata) == few.encode()
+    assert found(body(metadata=many)) == [("metadata", "must not contain a number outside the storable range")]
 
 
 # The object as a whole.
@@ -659,7 +673,17 @@ ID = UUID("018e1234-5678-7abc-8ef0-123456789abc")
 
 
 @pytest.mark.parametrize(
-    "text", [str(ID), str(ID).upper(), f"{{{ID}}}", f"urn:uuid:{ID}", ID.hex, f"%7B{ID}%7D", f"urn%3Auuid%3A{ID}"]
+    "text",
+    [
+        str(ID),
+        str(ID).upper(),
+        f"{{{ID}}}",
+        f"urn:uuid:{ID}",
+        f"URN:UUID:{ID}".upper(),
+        ID.hex,
+        f"%7B{ID}%7D",
+        f"urn%3Auuid%3A{ID}",
+    ],
 )
 def test_id_is_read_in_every_usual_spelling(text: str) -> None:
     """Upper case, braces, the URN form and no dashes are the same id."""

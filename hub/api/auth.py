@@ -37,16 +37,19 @@ class Principal(Struct, frozen=True):
 class Keyring:
     """The keys this process has seen lately, so that a warm key costs no query."""
 
-    def __init__(self, pool: Pool, api_key: str | None) -> None:
+    def __init__(self, pool: Pool, api_key: str | None, *, ttl: float = TTL_SECONDS) -> None:
         self._pool = pool
+        self._ttl = ttl
         self._api_key = keys.digest(api_key) if api_key else None
         self._seen: dict[bytes, tuple[float, Principal | None]] = {}
 
-    async def principal(self, authorization: str | None) -> Principal:
+    async def principal(self, authorization: bytes | None) -> Principal:
         """The owner of an `Authorization` header. Raises `Unauthorized`."""
-        if authorization is None:
+        authorization = (authorization or b"").strip(b" \t")  # blanks around a header's value are not part of it
+        if not authorization:
             raise Unauthorized
-        scheme, _, token = authorization.partition(" ")
+        # API_KEY may be any text, and clients send it as UTF-8; bytes that are none only fail to match.
+        scheme, _, token = authorization.decode(errors="surrogateescape").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthorized("Invalid Authorization header format. Expected: Bearer <api-key>")
         hashed = keys.digest(token)
@@ -64,12 +67,12 @@ class Keyring:
             return principal
         if principal is not None:
             # The others go on with what is known while this request asks: one query, not one for each of them.
-            self._seen[hashed] = (now + TTL_SECONDS, principal)
+            self._seen[hashed] = (now + self._ttl, principal)
         key = await keys.find(self._pool, hashed)
         found = None if key is None else Principal(str(key.id), frozenset(key.scopes), key.tenant_id)
         if len(self._seen) >= _MAX_REMEMBERED:
             self._seen.clear()
-        self._seen[hashed] = (now + TTL_SECONDS, found)
+        self._seen[hashed] = (now + self._ttl, found)
         return found
 
 

@@ -33,11 +33,14 @@ _CLIENT_CLOSED = 499
 class Exchange:
     """One request on its way: what the log line and the problem documents say about it."""
 
-    __slots__ = ("code", "counts", "instance", "key_id", "pattern", "problem_base", "request_id", "status", "tenant_id")
+    __slots__ = (
+        "code", "counts", "instance", "key_id", "path", "pattern", "problem_base", "request_id", "status", "tenant_id",
+    )  # fmt: skip
 
-    def __init__(self, request_id: str, instance: str, problem_base: str) -> None:
+    def __init__(self, request_id: str, path: str, problem_base: str) -> None:
         self.request_id = request_id
-        self.instance = instance
+        self.path = path
+        self.instance = unquote(path, errors="replace")
         self.problem_base = problem_base
         self.pattern = ""
         self.status = _CLIENT_CLOSED
@@ -119,7 +122,9 @@ class Edge:
         begun = time.perf_counter()
         headers = dict(reversed(list(scope["headers"])))  # of a repeated header the first counts
         request_id = headers.get(b"x-request-id", b"").decode("latin-1") or str(uuid6.uuid7())
-        this = Exchange(request_id, unquote(scope["path"], errors="replace"), self._settings.problem_base_url)
+        # The raw one: what the server puts into `path` is decoded already, and would be decoded twice.
+        path = (scope.get("raw_path") or quote(scope["path"]).encode()).split(b"?", 1)[0].decode("latin-1")
+        this = Exchange(request_id, path, self._settings.problem_base_url)
         scope.setdefault("state", {})["exchange"] = this
         reply = _Reply(this, send, without_body=scope["method"] == "HEAD")
         try:
@@ -144,8 +149,7 @@ class Edge:
     async def _answer(
         self, scope: HTTPScope, headers: dict[bytes, bytes], this: Exchange, receive: Receive, reply: "_Reply"
     ) -> None:
-        raw = scope.get("raw_path") or quote(scope["path"]).encode()
-        path = raw.split(b"?", 1)[0].decode("latin-1")
+        path = this.path
         if "//" in path or "/." in path:
             clean = posixpath.normpath("/" + path.lstrip("/")) + ("/" if path.endswith("/") and path.strip("/") else "")
             if clean != path:
@@ -157,7 +161,7 @@ class Edge:
         if path == "/v1" or path.startswith("/v1/"):
             keyring: Keyring = self.litestar.state.keyring
             authorization = headers.get(b"authorization")
-            principal = await keyring.principal(None if authorization is None else authorization.decode("latin-1"))
+            principal = await keyring.principal(authorization)
             this.key_id, this.tenant_id = principal.key_id, principal.tenant_id
             scope["auth"] = principal
         found = self._routes.find(path)

@@ -20,6 +20,9 @@ MAX_DEPTH = 128
 MAX_NAME = 64
 # The unique index cannot hold a larger key: an eighth of a page, less its own overhead.
 MAX_KEY_BYTES = 2600
+# Postgres prints 1e131071 with all its zeros: of eight bytes 128 KiB, of a body full of them more than it can print at all.
+MAX_DIGITS = 512 * 1024
+LONG_NUMBER = 600
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2080, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
@@ -39,6 +42,7 @@ _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:[0-5
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _KEY = ("tenant_id", "submission_id", "field_id")
 # A text that never ends is one token too: looking for another quote behind each of its quotes would take the square of its length.
+_CONSTANTS = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)', re.DOTALL)
 _BRACKETS = re.compile(rb'"(?:[^"\\]+|\\.)*+"?|[\[\]{}:]', re.DOTALL)
 
 
@@ -49,8 +53,9 @@ def parse_instant(text: str) -> datetime | None:
         return None
     seconds, fraction, offset = match.groups()
     try:
-        return datetime.fromisoformat(f"{seconds}{(fraction or '')[:7].ljust(7, '0') if fraction else ''}{offset}")
-    except ValueError:
+        instant = datetime.fromisoformat(f"{seconds}{(fraction or '')[:7].ljust(7, '0') if fraction else ''}{offset}")
+        return instant.astimezone(UTC)
+    except (ValueError, OverflowError):  # the last evening of 9999 in New York is in the year 10000
         return None
 
 
@@ -59,10 +64,11 @@ class _Object(list[tuple[str, object]]):
 
 
 class _Number(NamedTuple):
-    """A number, and whether Postgres could keep it."""
+    """A number, whether Postgres could keep it, and how many digits it would print it with."""
 
     value: float
     storable: bool
+    digits: int
 
 
 def _number(text: str) -> _Number:
@@ -71,11 +77,12 @@ def _number(text: str) -> _Number:
     whole, fraction, exponent = digits.groups()
     # Nine digits are far beyond any limit, and Python refuses to make an int of thousands.
     power = int(re.sub(r"^([+-]?)0+(?=\d)", r"\1", exponent)[:9]) if exponent else 0
-    return _Number(float(text), len(whole) + power <= 131072 and len(fraction) - power <= 16383)  # noqa: PLR2004 - numeric's
+    before, after = max(len(whole) + power, 1), max(len(fraction) - power, 0)
+    return _Number(float(text), before <= 131072 and after <= 16383, before + after)  # noqa: PLR2004 - numeric's limits
 
 
 def _no_constant(text: str) -> object:
-    raise json.JSONDecodeError(f"{text} is not JSON", text, 0)
+    raise json.JSONDecodeError("Expecting value", text, 0)
 
 
 _pairs = json.JSONDecoder(
@@ -109,10 +116,13 @@ def faults(body: bytes, kind: type[Struct]) -> Iterator[InvalidParam]:
 
 def _malformed(error: json.JSONDecodeError, text: str) -> str:
     # An unfinished string is reported at its opening quote, so the position alone does not tell.
-    if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
+    if (error.doc == text and error.pos >= len(text.rstrip())) or error.msg.startswith("Unterminated string"):
         return "Invalid JSON: unexpected end of input"
-    offset = len(text[: error.pos].encode(errors="surrogateescape"))
-    return f"Invalid JSON: {error.msg[0].lower()}{error.msg[1:]} at byte offset {offset}"
+    # Python would take NaN and Infinity, and does not say where it met them.
+    position = error.pos if error.doc == text else next(m.start(1) for m in _CONSTANTS.finditer(text) if m[1])
+    offset = len(text[:position].encode(errors="surrogateescape"))
+    what = error.msg[0].lower() + error.msg[1:].removesuffix(" at")
+    return f"Invalid JSON: {what} at byte offset {offset}"
 
 
 def _too_deep(body: bytes) -> str | None:
@@ -162,6 +172,8 @@ def _value_faults(field: inspect.Field, value: object) -> Iterator[InvalidParam]
     if isinstance(bare(field.type), inspect.RawType):
         if value is None or isinstance(value, _Object):
             yield from _tree_faults(name, value)
+            if sum(_long_numbers(value)) > MAX_DIGITS:
+                yield InvalidParam(name, UNSTORABLE)
         else:
             yield InvalidParam(name, "must be object")
         return
@@ -255,6 +267,19 @@ def _tree_faults(path: str, value: object) -> Iterator[InvalidParam]:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _tree_faults(f"{path}[{index}]", item)
+
+
+def _long_numbers(value: object) -> Iterator[int]:
+    """The digits of each number that Postgres prints much longer than it came."""
+    if isinstance(value, _Number):
+        if value.storable and value.digits > LONG_NUMBER:
+            yield value.digits
+    elif isinstance(value, _Object):
+        for _, member in value:
+            yield from _long_numbers(member)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _long_numbers(item)
 
 
 def _text_faults(path: str, text: str) -> Iterator[InvalidParam]:

@@ -3,6 +3,7 @@
 import logging
 import sys
 
+import msgspec
 import structlog
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
@@ -15,6 +16,10 @@ class _Forward(logging.Handler):
         structlog.get_logger(record.name).log(record.levelno, record.getMessage())
 
 
+def _encode(event: object, **_: object) -> bytes:
+    return msgspec.json.encode(event)
+
+
 def configure(level: str) -> None:
     """JSON lines on standard output, or readable ones at a terminal."""
     terminal = sys.stdout.isatty()
@@ -22,10 +27,10 @@ def configure(level: str) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
+            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(serializer=_encode),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(),
+        logger_factory=structlog.PrintLoggerFactory() if terminal else structlog.BytesLoggerFactory(),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_Forward()], level=_LEVELS[level], force=True)

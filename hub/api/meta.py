@@ -48,15 +48,25 @@ async def ready(request: StrictRequest) -> Ready:
 @get("/openapi.json", opt={"operation": Operation(scope=None, tag="operation", answers={200: "application/json"})})
 async def openapi_json(request: StrictRequest) -> Response[bytes]:
     """Describe the API as OpenAPI 3.1, in JSON."""
-    body = msgspec.json.format(msgspec.json.encode(described(request.app), order="sorted"), indent=2)
+    body, _ = _documents(request.app)
     return Response(body, media_type="application/json; charset=utf-8", headers=_DOCUMENT_HEADERS)
 
 
 @get("/openapi.yaml", opt={"operation": Operation(scope=None, tag="operation", answers={200: "application/yaml"})})
 async def openapi_yaml(request: StrictRequest) -> Response[bytes]:
     """Describe the API as OpenAPI 3.1, in YAML."""
-    body = msgspec.yaml.encode(described(request.app), order="sorted")
+    _, body = _documents(request.app)
     return Response(body, media_type="application/yaml; charset=utf-8", headers=_DOCUMENT_HEADERS)
+
+
+def _documents(app: Litestar) -> tuple[bytes, bytes]:
+    """JSON and YAML, made once: a tenth of a second for whoever asks first, and nothing after that."""
+    if "documents" not in app.state:
+        document = described(app)
+        text = msgspec.json.format(msgspec.json.encode(document, order="sorted"), indent=2)
+        app.state.documents = (text, msgspec.yaml.encode(document, order="sorted"))
+    documents: tuple[bytes, bytes] = app.state.documents
+    return documents
 
 
 def described(app: Litestar) -> openapi.Json:
@@ -79,10 +89,10 @@ async def reference() -> Response[str]:
     return Response(
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Feedback Hub API</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<link rel="icon" href="data:,">\n<link rel="stylesheet" href="/assets/swagger-ui.css">\n</head>\n<body>\n'
-        '<div id="swagger-ui"></div>\n<script src="/assets/swagger-ui-bundle.js"></script>\n'
-        '<script src="/assets/reference.js"></script>\n</body>\n</html>\n',
-        media_type="text/html; charset=utf-8",
+        '<link rel="icon" href="data:,">\n<link rel="stylesheet" href="assets/swagger-ui.css">\n</head>\n<body>\n'
+        '<div id="swagger-ui"></div>\n<script src="assets/swagger-ui-bundle.js"></script>\n'
+        '<script src="assets/reference.js"></script>\n</body>\n</html>\n',
+        media_type="text/html",
         headers={
             "content-security-policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
         },
@@ -125,7 +135,7 @@ def _page(title: str, body: str) -> Response[str]:
         f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
         f'<link rel="stylesheet" href="/assets/page.css"></head>\n<body><h1>{title}</h1>{body}</body>\n</html>\n',
-        media_type="text/html; charset=utf-8",
+        media_type="text/html",
         headers={"content-security-policy": "default-src 'self'; img-src data:"},
     )
 
@@ -155,7 +165,8 @@ def _not_built(paths: list[str], methods: list[str], scope: Any, detail: str) ->
         opt={"operation": Operation(scope=scope, tag="not built", answers={}, problems=(503,))},
     )
     async def not_built() -> None:
-        raise ServiceUnavailable(detail)
+        # The official SDK repeats a 503 unless told otherwise, and this one will not go away.
+        raise ServiceUnavailable(detail, headers={"x-should-retry": "false"})
 
     not_built.fn.__doc__ = detail
     return not_built

@@ -6,13 +6,17 @@ Litestar's own generator is not used: it documents the lax conversion of paramet
 import inspect
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache, reduce
 from http import HTTPStatus
+from operator import or_
+from types import UnionType
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
-from msgspec import Struct
+from msgspec import UNSET, Meta, Struct
 
 from hub import __version__
 from hub.api.auth import Scope
@@ -21,6 +25,19 @@ from hub.api.problems import KINDS, MEDIA_TYPE, ProblemDocument
 Json = Mapping[str, object]
 
 _REF = "#/components/schemas/{name}"
+# What is inside metadata (`hub.model.Metadata`): any JSON without NUL.
+_JSON = {
+    "anyOf": [
+        {"type": ["number", "boolean", "null"]},
+        {"type": "string", "pattern": "^[^\\u0000]*$"},
+        {"type": "array", "items": {"$ref": _REF.format(name="Json")}},
+        {
+            "type": "object",
+            "propertyNames": {"pattern": "^[^\\u0000]*$"},
+            "additionalProperties": {"$ref": _REF.format(name="Json")},
+        },
+    ]
+}
 _TAGS = {
     "records": "Feedback records: one answered field each.",
     "batches": "Many records at once, and what could not be stored of them.",
@@ -28,6 +45,10 @@ _TAGS = {
     "operation": "Health, readiness and this description.",
     "not built": "Part of the Formbricks Hub's contract; answers 503 until it exists here.",
 }
+
+
+class AnyJson:
+    """A body of a survey tool's own making: an object or a list."""
 
 
 class Operation(Struct, frozen=True, kw_only=True):
@@ -59,7 +80,7 @@ def document(handlers: Iterable[tuple[str, str, HTTPRouteHandler]], server: str)
     kinds: set[type] = {ProblemDocument}
     for *_, found in described:
         kinds |= {kind for kind in (*found.answers.values(), found.body) if isinstance(kind, type)}
-    _, components = msgspec.json.schema_components(sorted(kinds, key=lambda kind: kind.__name__), ref_template=_REF)
+    _, components = _schemas(*sorted(kinds, key=lambda kind: kind.__name__))
     paths: dict[str, dict[str, Json]] = {}
     for path, method, handler, found in described:
         clean = re.sub(r"{(\w+):\w+}", r"{\1}", path)
@@ -77,7 +98,7 @@ def document(handlers: Iterable[tuple[str, str, HTTPRouteHandler]], server: str)
         "security": [{"bearer": []}],
         "paths": paths,
         "components": {
-            "schemas": components,
+            "schemas": {**components, "Json": _JSON},
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -126,7 +147,44 @@ def _described(path: str, method: str, handler: HTTPRouteHandler, found: Operati
 
 
 def _schema(kind: object) -> Json:
-    return msgspec.json.schema_components([kind], ref_template=_REF)[0][0]
+    return _schemas(kind)[0][0]
+
+
+def _schemas(*kinds: object) -> tuple[tuple[Json, ...], dict[str, Any]]:
+    return msgspec.json.schema_components(
+        [_describable(kind) for kind in kinds], ref_template=_REF, schema_hook=_any_json
+    )
+
+
+def _any_json(_: type) -> dict[str, Any]:
+    return {"type": ["object", "array"]}
+
+
+def _describable(kind: Any) -> Any:
+    """The type with its structs replaced by twins of which every default can be printed: an empty Raw cannot."""
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return _twin(kind)
+    if get_origin(kind) is Literal:  # of texts, all of them; msgspec gives the values alone
+        return Annotated[kind, Meta(extra_json_schema={"type": "string"})]
+    arguments = tuple(_describable(argument) for argument in get_args(kind))
+    if isinstance(kind, UnionType):
+        return reduce(or_, arguments)
+    return get_origin(kind)[arguments] if arguments else kind
+
+
+@cache
+def _twin(kind: type[Struct]) -> type[Struct]:
+    required, optional = [], []
+    for field in msgspec.structs.fields(kind):
+        member = (field.encode_name, _describable(field.type))
+        if field.required:
+            required.append(member)
+        else:
+            optional.append((*member, field.default if isinstance(field.default, str | int | float) else UNSET))
+    return msgspec.defstruct(
+        kind.__name__, [*required, *optional], kw_only=True, namespace={"__doc__": inspect.getdoc(kind)},
+        forbid_unknown_fields=kind.__struct_config__.forbid_unknown_fields,
+    )  # fmt: skip
 
 
 def _path_parameters(path: str) -> Iterable[Json]:
@@ -138,7 +196,7 @@ def _path_parameters(path: str) -> Iterable[Json]:
 
 
 def _query_parameters(kind: type[Struct]) -> Iterable[Json]:
-    components = msgspec.json.schema_components([kind], ref_template=_REF)[1]
+    components = _schemas(kind)[1]
     properties = components[kind.__name__]["properties"]
     for field in msgspec.structs.fields(kind):
         schema = dict(properties[field.encode_name])
@@ -148,10 +206,8 @@ def _query_parameters(kind: type[Struct]) -> Iterable[Json]:
         # "Absent" is the null of a query string.
         if "anyOf" in schema:
             (schema,) = (dict(option) for option in schema["anyOf"] if option != {"type": "null"})
-        schema.pop("default", None) if schema.get("type") == "array" or schema.get("default", ...) is None else None
         if schema.get("type") == "array":
-            schema["maxItems"] = 100
-            parameter |= {"style": "form", "explode": True}
+            parameter |= {"style": "form", "explode": True, "description": "Any of these, at most 100 different ones"}
         if description := schema.pop("description", None):
             parameter["description"] = description
         yield {**parameter, "schema": schema}
@@ -164,7 +220,7 @@ def _responses(found: Operation) -> Iterable[tuple[str, Json]]:
     for status, answer in found.answers.items():
         described: dict[str, object] = {"description": HTTPStatus(status).phrase, "headers": request_id}
         if isinstance(answer, str):
-            described["content"] = {answer: {"schema": {"type": "string"}}}
+            described["content"] = {answer: {"schema": {"type": "string" if answer == "text/plain" else "object"}}}
         elif answer is not None:
             others: Json = {media_type: {"schema": {"type": "string"}} for media_type in found.streams_out}
             described["content"] = {"application/json": {"schema": _schema(answer)}, **others}

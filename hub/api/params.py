@@ -28,7 +28,7 @@ UNKNOWN = "is not a recognized parameter"
 REPEATED = "appears more than once; give it once"
 
 _INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
@@ -64,6 +64,8 @@ def read(
     for kind in kinds:
         members.append({})
         for field in _fields(kind):
+            if not field.required and field.encode_name not in values:
+                continue
             try:
                 _read_field(field, values.get(field.encode_name, []), members[-1])
             except Unreadable as reason:
@@ -118,7 +120,7 @@ def _read_field(field: inspect.Field, texts: list[str], members: dict[str, objec
         if field.required:
             raise Unreadable(REQUIRED)
         return
-    text = texts[0]
+    text = texts[0].strip() if isinstance(kind, inspect.StructType) else texts[0]  # a blank cursor is none
     if is_text and field.name in ("tenant_id", "user_id"):
         text = text.strip()
         if not texts[0] and field.required and field.name == "user_id":

@@ -1,12 +1,15 @@
 """`/v1/feedback-records`: handler, then database function."""
 
+from operator import attrgetter
+
 import msgspec
-from litestar import Response, delete, get, patch, post
+from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
 from hub import cursors
 from hub.api import params
+from hub.api.answers import Json
 from hub.api.openapi import Operation
 from hub.api.problems import Conflict, NotFound
 from hub.api.strict import StrictRequest, record_id
@@ -68,22 +71,21 @@ class Erasure(Struct, kw_only=True, frozen=True):
         )
     },
 )
-async def create_feedback_record(request: StrictRequest, data: JSONBody[NewRecord]) -> Record:
+async def create_feedback_record(request: StrictRequest, data: JSONBody[NewRecord]) -> Json:
     """Store a record.
 
     A second record of the same tenant, submission and field is a conflict, whatever it says: sending again is safe.
     """
-    if not data.tenant_id and request.principal.tenant_id:
-        data = msgspec.structs.replace(data, tenant_id=request.principal.tenant_id)
     request.principal.owns(data.tenant_id)
     request.exchange.tenant_id = data.tenant_id
     outcome = await request.writer.insert(data)
     if isinstance(outcome, Duplicate):
         raise Conflict(details={"id": str(outcome.id)})
-    return stored(data, outcome)
+    return Json(msgspec.json.encode(stored(data, outcome)), status=201)
 
 
-_SHARED = [name for name in NewRecord.__struct_fields__ if name not in ("collected_at", "value_date")]
+_SHARED = tuple(name for name in NewRecord.__struct_fields__ if name not in ("collected_at", "value_date"))
+_shared = attrgetter(*_SHARED)
 
 
 def stored(data: NewRecord, created: Created) -> Record:
@@ -95,7 +97,7 @@ def stored(data: NewRecord, created: Created) -> Record:
         created_at=now,
         updated_at=now,
         value_date=None if data.value_date is None else shown(data.value_date),
-        **{name: getattr(data, name) for name in _SHARED},
+        **dict(zip(_SHARED, _shared(data), strict=True)),
     )
 
 
@@ -103,7 +105,7 @@ def stored(data: NewRecord, created: Created) -> Record:
     "/v1/feedback-records",
     opt={"operation": Operation(scope="read", query=(RecordFilter, Paging), answers={200: Page}, problems=(400,))},
 )
-async def list_feedback_records(request: StrictRequest) -> Response[bytes]:
+async def list_feedback_records(request: StrictRequest) -> Json:
     """List a tenant's records, page by page."""
     selection, paging = params.read(
         request.scope["query_string"], RecordFilter, Paging, tenant_id=request.principal.tenant_id
@@ -112,7 +114,7 @@ async def list_feedback_records(request: StrictRequest) -> Response[bytes]:
     texts, following = await records.page(request.pool, selection, paging)
     request.exchange.counts = {"records": len(texts)}
     end = "" if following is None else f',"next_cursor":"{cursors.encode(following)}"'
-    return _json(f'{{"data":[{",".join(texts)}],"limit":{paging.size}{end}}}\n')
+    return Json(f'{{"data":[{",".join(texts)}],"limit":{paging.size}{end}}}'.encode())
 
 
 @get(
@@ -151,7 +153,7 @@ async def erase_user(request: StrictRequest) -> Erased:
     "/v1/feedback-records/{id:str}",
     opt={"operation": Operation(scope="read", answers={200: Record}, problems=(400, 404))},
 )
-async def get_feedback_record(request: StrictRequest, id: FromPath[str]) -> Response[bytes]:  # noqa: A002 - its public name
+async def get_feedback_record(request: StrictRequest, id: FromPath[str]) -> Json:  # noqa: A002 - its public name
     """Read a record."""
     text = await records.get(request.pool, record_id(id), request.principal.tenant_id)
     return _found(text)
@@ -169,7 +171,7 @@ async def get_feedback_record(request: StrictRequest, id: FromPath[str]) -> Resp
 )  # fmt: skip
 async def update_feedback_record(
     request: StrictRequest, id: FromPath[str], data: JSONBody[RecordPatch]  # noqa: A002 - its public name
-) -> Response[bytes]:  # fmt: skip
+) -> Json:  # fmt: skip
     """Change a record's values.
 
     A JSON merge patch (RFC 7396): absent keeps, null clears. A patch that changes nothing leaves `updated_at` alone.
@@ -188,18 +190,14 @@ async def delete_feedback_record(request: StrictRequest, id: FromPath[str]) -> N
         raise _not_found()
 
 
-def _found(text: str | None) -> Response[bytes]:
+def _found(text: str | None) -> Json:
     if text is None:
         raise _not_found()
-    return _json(text)
+    return Json(text.encode())
 
 
 def _not_found() -> NotFound:
     return NotFound("feedback record not found", details={"resource_type": "feedback record"})
-
-
-def _json(text: str) -> Response[bytes]:
-    return Response(text.encode(), media_type="application/json")
 
 
 ROUTES = (

@@ -5,13 +5,14 @@ from typing import Annotated, Any
 from urllib.parse import unquote
 
 import msgspec
+import uuid6
 from litestar import Response, get, post, put
 from litestar.params import FromPath
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from hub import sources
 from hub.api import params
-from hub.api.openapi import Operation
+from hub.api.openapi import AnyJson, Operation
 from hub.api.problems import BadRequest, InvalidParam, NotFound, Unprocessable, ValidationFailed
 from hub.api.strict import StrictRequest, check_media_type
 from hub.db import forms, submissions
@@ -21,6 +22,7 @@ from hub.sources import (
     MAX_KEY_BYTES,
     SOURCES,
     Form,
+    FormNeededError,
     Given,
     NotOfSourceError,
     Options,
@@ -101,10 +103,6 @@ class Ingested(Struct, frozen=True, kw_only=True):
     stale: int
     skipped: list[Skipped]
     errors: list[Unread] | UnsetType = UNSET
-
-
-class AnyJson(Struct, frozen=True):
-    """Whatever the survey tool sends: an object or a list."""
 
 
 class OfTenant(Struct, frozen=True, kw_only=True):
@@ -266,11 +264,10 @@ async def take_responses(request: StrictRequest, source: FromPath[str]) -> Respo
     given = Given(form_id=wanted.form_id, submission_id=own_id if len(items) == 1 else None)
     form_of = _parser(module)
     tally = Tally()
-    for index, item in enumerate(items):
-        try:
-            snapshot = module.snapshot(item, given)
-        except UnreadableError as error:
-            tally.errors.append(Unread(index=index, problem=str(error)))
+    # All are read before any is stored: a payload that lacks its form is refused as a whole.
+    for index, snapshot in enumerate([_snapshot(module, item, given) for item in items]):
+        if isinstance(snapshot, UnreadableError):
+            tally.errors.append(Unread(index=index, problem=str(snapshot)))
             continue
         if not _fit(wanted.tenant_id, snapshot.form_id or "", snapshot.submission_id):
             tally.errors.append(Unread(index=index, problem="Its ids are too long together"))
@@ -299,6 +296,17 @@ async def _payload(request: StrictRequest) -> Raw:
         return legible(await request.body())
     except UnreadableError as error:
         raise BadRequest(str(error)) from None
+
+
+def _snapshot(module: Source[Any], item: Raw, given: Given) -> Snapshot | UnreadableError:
+    try:
+        return module.snapshot(item, msgspec.structs.replace(given, fresh_id=str(uuid6.uuid7())))
+    except UnreadableError as error:
+        return error
+    except FormNeededError:
+        raise ValidationFailed(
+            [InvalidParam("form_id", "is required, for the payload does not name its form")]
+        ) from None
 
 
 def _names(attributes: str | None) -> tuple[str, ...]:
@@ -335,9 +343,11 @@ def _arrival(
 
     def flatten(stored: Stored | None, definition: Raw | None) -> Taken:
         now, kept = snapshot, arrived
-        if stored is not None and stored.form_id == snapshot.form_id:
+        # A channel that does not name the form may still mean the one that another channel named.
+        if stored is not None and (None in (stored.form_id, snapshot.form_id) or stored.form_id == snapshot.form_id):
             merged = module.merge(stored.payload, snapshot.payload)
-            now = module.snapshot(merged, Given(submission_id=snapshot.submission_id, form_id=snapshot.form_id))
+            form_id = snapshot.form_id or stored.form_id
+            now = module.snapshot(merged, Given(submission_id=snapshot.submission_id, form_id=form_id))
             kept = _submission(now, arrived.tenant_id, arrived.source, _options(arrived.options))
         return _taken(module, now, kept, form_of(definition))
 

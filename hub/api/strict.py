@@ -6,8 +6,9 @@ A body that failed is walked again for all its faults.
 
 import json
 import re
+import sys
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from itertools import islice
 from typing import TypeVar, cast
@@ -17,12 +18,20 @@ from uuid import UUID
 import msgspec
 from litestar import Request
 from litestar.datastructures import State
+from litestar.types import HTTPDisconnectEvent, HTTPRequestEvent
 from msgspec import Struct, structs
 
 from hub.api.auth import Principal
 from hub.api.edge import Exchange, exchange
-from hub.api.faults import EARLIEST, LATEST, MAX_DEPTH, MAX_KEY_BYTES, faults, parse_instant
-from hub.api.problems import MAX_INVALID_PARAMS, BadRequest, InvalidParam, UnsupportedMediaType, ValidationFailed
+from hub.api.faults import EARLIEST, KEY_TOO_LONG, LATEST, MAX_DEPTH, MAX_KEY_BYTES, faults, parse_instant
+from hub.api.problems import (
+    MAX_INVALID_PARAMS,
+    BadRequest,
+    ContentTooLarge,
+    InvalidParam,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
 from hub.db import Pool
 from hub.db.writer import Writer
 from hub.model import NO_METADATA, NewRecord, TenantRecord
@@ -42,6 +51,8 @@ _ODD_NUMBER = re.compile(rb"[eE][+-]?\d{3}|\d{400}")
 
 class StrictRequest(Request[Principal, Principal, State]):
     """Decodes the body straight into the type the handler declares: no dict in between, nothing coerced."""
+
+    _received: bytes | None = None
 
     @property
     def principal(self) -> Principal:
@@ -63,6 +74,31 @@ class StrictRequest(Request[Principal, Principal, State]):
         """Where single records are stored."""
         return cast("Writer", self.app.state.writer)
 
+    async def body(self) -> bytes:
+        """The body. Raises `ContentTooLarge` beyond the route's limit.
+
+        Litestar's own way through a generator and parsed headers takes a tenth of the time of a post.
+        """
+        if self._received is None:
+            self._received = await self._receive_body()
+        return self._received
+
+    async def _receive_body(self) -> bytes:
+        limit = self.route_handler.resolve_request_max_body_size() or sys.maxsize
+        parts: list[bytes] = []
+        size, more = 0, True
+        while more:
+            message = cast("HTTPRequestEvent | HTTPDisconnectEvent", await self.receive())
+            if message["type"] == "http.disconnect":
+                raise BadRequest("The client went away before its request was complete")
+            part = message.get("body", b"")
+            size += len(part)
+            if size > limit:
+                raise ContentTooLarge
+            parts.append(part)
+            more = message.get("more_body", False)
+        return b"".join(parts)
+
     async def json(self) -> object:
         """The body as the struct. Raises `BadRequest`, `ValidationFailed`, `UnsupportedMediaType`."""
         data = self.route_handler.parsed_data_field
@@ -70,10 +106,10 @@ class StrictRequest(Request[Principal, Principal, State]):
         check_media_type(self.headers.get("content-type", ""))
         if "id" in self.path_params:  # a wrong path is told before a wrong body
             record_id(self.path_params["id"])
-        kind = data.annotation
-        if kind is NewRecord and self.principal.tenant_id is not None:
-            kind = TenantRecord
-        return decode(await self.body(), kind)
+        bound = self.principal.tenant_id
+        if data.annotation is NewRecord and bound is not None:
+            return within(bound, decode(await self.body(), TenantRecord))
+        return decode(await self.body(), data.annotation)
 
 
 def check_media_type(content_type: str) -> None:
@@ -88,7 +124,7 @@ def record_id(segment: str, name: str = "id") -> UUID:
     match = _UUID.fullmatch(unquote(segment))
     if match is None:
         raise ValidationFailed([InvalidParam(name, "must be a valid UUID")])
-    return UUID(match[0].strip("{}"))
+    return UUID(match[0].strip("{}").lower())  # Python knows `urn:` in lower case only
 
 
 def decode(body: bytes, kind: type[T]) -> T:
@@ -106,6 +142,16 @@ def decode(body: bytes, kind: type[T]) -> T:
         return _settled(_decode(body, kind), _members(_lenient, body), b"")
     except (_Suspect, ValueError, msgspec.MsgspecError):  # the walk has missed something: still not the server's fault
         raise BadRequest from None
+
+
+def within(tenant_id: str, record: TenantRecord) -> NewRecord:
+    """The record in the key's tenant, unless it names another one. Raises `ValidationFailed` when its key is too long there."""
+    tenant_id = record.tenant_id or tenant_id
+    if _key_bytes(tenant_id, record.submission_id, record.field_id) > MAX_KEY_BYTES:
+        raise ValidationFailed(
+            [InvalidParam(name, KEY_TOO_LONG) for name in ("tenant_id", "submission_id", "field_id")]
+        )
+    return NewRecord(**structs.asdict(record) | {"tenant_id": tenant_id})
 
 
 class _Suspect(Exception):  # noqa: N818 - not an error: a reason to look again
@@ -158,14 +204,15 @@ def _settled(value: T, members: dict[str, object], body: bytes) -> T:
 
 
 def _instants(value: Struct, members: dict[str, object]) -> Iterator[tuple[str, datetime]]:
-    """The moments msgspec rounded where the contract truncates."""
+    """The moments msgspec rounded where the contract truncates, and those of an offset Postgres does not know, in UTC."""
     for name in ("collected_at", "value_date"):
         text = members.get(name)
         if isinstance(text, str):
             instant = parse_instant(text)
             if instant is None or not EARLIEST <= instant <= LATEST:
                 raise _Suspect
-            if instant != getattr(value, name):
+            moment = getattr(value, name)
+            if moment.tzinfo is not UTC or instant != moment:
                 yield name, instant
 
 

@@ -19,6 +19,7 @@ _HUB = Path(__file__).resolve().parent.parent
 SQL = _HUB / "sql" if (_HUB / "sql").is_dir() else _HUB.parent / "sql"
 
 T = TypeVar("T")
+Acquired: TypeAlias = "asyncpg.pool.PoolAcquireContext[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
 # What asyncpg raises when the database cannot be reached, is shutting down, cancels a statement that took too long, or when
@@ -62,41 +63,58 @@ def encoded(records: Sequence[tuple[UUID, NewRecord]]) -> str:
 
 
 class Pool:
-    """asyncpg's pool, whose `acquire` waits only so long: a full pool is an answer, not a hang."""
+    """Connections of one process, in two halves that plan differently.
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", wait: float) -> None:
-        self._pool = pool
-        self._wait = wait
+    Both wait for a free one only so long: a full pool is an answer, not a hang.
+    """
 
-    def acquire(self) -> "asyncpg.pool.PoolAcquireContext[asyncpg.Record]":
-        return self._pool.acquire(timeout=self._wait)
+    def __init__(
+        self, planning: "asyncpg.Pool[asyncpg.Record]", planned: "asyncpg.Pool[asyncpg.Record]", wait: float
+    ) -> None:
+        self._planning = planning
+        self._planned = planned
+        self.wait = wait
+
+    def acquire(self) -> Acquired:
+        """A connection that plans each statement for its parameters: optional filters need that to use an index."""
+        return self._planning.acquire(timeout=self.wait)
+
+    def acquire_planned(self) -> Acquired:
+        """A connection that plans a statement once, for those whose plan no parameter could change: it saves them a third."""
+        return self._planned.acquire(timeout=self.wait)
 
     async def close(self) -> None:
-        await self._pool.close()
+        await self._planning.close()
+        await self._planned.close()
 
 
 async def open_pool(settings: Settings) -> Pool:
-    """Connections that plan every statement for its own parameters: optional filters need that to use an index.
+    """Opens no connection yet: a hub whose database is away starts all the same, and answers 503 until it is back."""
+    most = settings.database_max_conns
+    return Pool(
+        await _open(settings, "force_custom_plan", most - most // 2),
+        await _open(settings, "force_generic_plan", max(1, most // 2)),
+        settings.database_acquire_timeout_seconds,
+    )
 
-    Opens none yet: a hub whose database is away starts all the same, and answers 503 until it is back.
-    """
+
+async def _open(settings: Settings, plans: str, most: int) -> "asyncpg.Pool[asyncpg.Record]":
     milliseconds = str(round(settings.database_statement_timeout_seconds * 1000))
-    pool = await asyncpg.create_pool(
+    return await asyncpg.create_pool(
         settings.database_url,
         min_size=0,
-        max_size=settings.database_max_conns,
+        max_size=most,
         timeout=settings.database_connect_timeout_seconds,
         reset=_keep,
         server_settings={
             "application_name": "feedback-hub",
             "TimeZone": "UTC",
-            "plan_cache_mode": "force_custom_plan",
+            "plan_cache_mode": plans,
             "jit": "off",
             "statement_timeout": milliseconds,
             "idle_in_transaction_session_timeout": milliseconds,
         },
     )
-    return Pool(pool, settings.database_acquire_timeout_seconds)
 
 
 async def _keep(_: Connection) -> None:

@@ -1,6 +1,7 @@
 """Records in and out of Postgres."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
@@ -23,6 +24,9 @@ _PAGES: dict[tuple[Sort, Order], str] = {
     ("created_at", "desc"): query("records/page_created_desc"),
     ("created_at", "asc"): query("records/page_created_asc"),
 }
+_PAGE_OF_TENANT = query("records/page_of_tenant")
+_NEWEST_FIRST = ("collected_at", "desc")
+_BEFORE_ALL = (datetime.max.replace(tzinfo=UTC), UUID(int=0))  # asyncpg sends `infinity`
 _MAX_ATTEMPTS = 5
 
 
@@ -39,7 +43,7 @@ _position = msgspec.json.Decoder(_Position)
 
 async def insert(pool: Pool, records: Sequence[NewRecord]) -> list[Outcome]:
     """Stores the records; one outcome each, in their order. Of a key that comes twice the first stands."""
-    async with pool.acquire() as connection:
+    async with pool.acquire_planned() as connection:
         return await insert_on(connection, records)
 
 
@@ -80,13 +84,15 @@ async def find_ids(connection: Connection, records: Sequence[NewRecord]) -> dict
 
 async def get(pool: Pool, record_id: UUID, tenant_id: str | None) -> str | None:
     """The record as JSON text, or None. `tenant_id` confines the search; None searches everywhere."""
-    async with pool.acquire() as connection:
+    async with pool.acquire_planned() as connection:
         text: str | None = await connection.fetchval(_GET, record_id, tenant_id)
     return text
 
 
 async def patch(pool: Pool, record_id: UUID, changes: RecordPatch, tenant_id: str | None) -> str | None:
     """The record as JSON text after the changes, or None when there is none. Equal values write nothing."""
+    if changes == RecordPatch():  # Citus cannot plan an update that can match nothing
+        return await get(pool, record_id, tenant_id)
     async with pool.acquire() as connection:
         text: str | None = await connection.fetchval(
             _PATCH, record_id, msgspec.json.encode(changes).decode(), tenant_id
@@ -104,12 +110,17 @@ async def delete(pool: Pool, record_id: UUID, tenant_id: str | None) -> bool:
 
 async def page(pool: Pool, selection: RecordFilter, paging: Paging) -> tuple[list[str], Cursor | None]:
     """The records of one page as JSON texts, and where the next page begins, if there is one."""
-    after = (paging.cursor.t, paging.cursor.i) if paging.cursor is not None else (None, None)
-    statement = _PAGES[paging.sort, paging.order]
-    async with pool.acquire() as connection:
-        # One more than asked for tells whether there is a next page.
-        rows = await connection.fetch(statement, *arguments(selection), *after, paging.size + 1)
-    texts: list[str] = [row[0] for row in rows]
+    after = None if paging.cursor is None else (paging.cursor.t, paging.cursor.i)
+    text: str | None
+    size = paging.size + 1  # one more than asked for tells whether there is a next page
+    if selection == RecordFilter(tenant_id=selection.tenant_id) and (paging.sort, paging.order) == _NEWEST_FIRST:
+        async with pool.acquire_planned() as connection:
+            text = await connection.fetchval(_PAGE_OF_TENANT, selection.tenant_id, *(after or _BEFORE_ALL), size)
+    else:
+        statement = _PAGES[paging.sort, paging.order]
+        async with pool.acquire() as connection:
+            text = await connection.fetchval(statement, *arguments(selection), *(after or (None, None)), size)
+    texts = text.split("\n") if text else []
     if len(texts) <= paging.size:
         return texts, None
     last = _position.decode(texts[paging.size - 1])

@@ -26,7 +26,7 @@ async def look(connection: Connection) -> Server:
     middle = before + (datetime.now(UTC) - before) / 2
     return Server(
         major=version.major,
-        version=f"{version.major}.{version.minor}",
+        version=connection.get_settings().server_version.split()[0],  # asyncpg knows no minor ones since 10
         pending=await pending_on(connection),
         skew=clock - middle,
     )

@@ -96,7 +96,8 @@ async def take(pool: Pool, arrived: Submission, flatten: Flatten[F]) -> tuple[F,
                 return Foreign(row["source"])
             if arrived.snapshot_order < row["snapshot_order"]:
                 return Stale()
-            definition = await _definition(connection, arrived.tenant_id, arrived.source, arrived.form_id)
+            form_id = arrived.form_id or row["form_id"]
+            definition = await _definition(connection, arrived.tenant_id, arrived.source, form_id)
             flattened = flatten(_stored(row), definition)
             return flattened, await _settle(connection, flattened)
 

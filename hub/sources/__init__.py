@@ -5,22 +5,25 @@ the same form gives the same drafts for ever, and storing them twice changes not
 """
 
 import hashlib
+import html
 import json
 import math
 import pkgutil
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+import unicodedata
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, time
 from importlib import import_module
-from typing import Any, Literal, Protocol, TypeVar, cast
+from typing import Any, Generic, Literal, Protocol, TypeVar, cast
 
 import msgspec
 from msgspec import Raw, Struct, inspect
 
-from hub.model import Draft, NewRecord
+from hub.model import Draft, FieldType, NewRecord
 
 T = TypeVar("T")
 F = TypeVar("F", bound="Form")
+A_co = TypeVar("A_co", bound="Asked", covariant=True)
 
 Reason = Literal[
     "empty", "personal_data", "needs_definition", "not_feedback", "unsupported_type", "out_of_range", "unparseable",
@@ -35,6 +38,9 @@ LARGEST_NUMBER = 1e15
 MAX_KEY_BYTES = 2600
 MAX_DEPTH = 128
 MAX_ID = 255
+
+# Without the definition nobody can tell these from words that somebody typed.
+CODES = ("clicked", "dismissed", "accepted", "booked", "skipped")
 
 # Columns that identify something: when too long they keep a prefix and gain a hash, so that they stay different.
 _IDS = ("field_id", "field_group_id", "source_id", "value_id", "user_id")
@@ -51,14 +57,25 @@ def _longest(kind: inspect.Type) -> int | None:
 _COLUMNS = cast("inspect.StructType", inspect.type_info(Draft)).fields
 _LIMITS = {column.name: limit for column in _COLUMNS if (limit := _longest(column.type))}
 ABSENT = Raw()
+NULL = Raw(b"null")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _ODD_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+# One way to read every text, or a long run of digits would be tried in all of them.
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _REPLACEMENT = "\ufffd"
+# A tag cannot contain the beginning of another, which keeps a text full of `<` cheap.
+_BREAK = re.compile(r"</?(?:p|div|br|li|ul|ol|h[1-6])\b[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_DATE = re.compile(r"(\d{1,4})[-/. ](\d{1,2})[-/. ](\d{1,4})", re.ASCII)
 
 
 class NotOfSourceError(Exception):
     """The payload is not one of this survey tool; the message says what was expected."""
+
+
+class FormNeededError(Exception):
+    """The payload does not name its form, and the request does not either."""
 
 
 class UnreadableError(Exception):
@@ -86,6 +103,8 @@ class Given(Struct, frozen=True, kw_only=True):
 
     submission_id: str | None = None
     form_id: str | None = None
+    fresh_id: str | None = None
+    """An id that nothing has yet, for a payload that asks to be a new submission each time it is sent."""
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
@@ -130,7 +149,7 @@ class Source(Protocol[F]):
         """The submissions in a request body: an object, a list, an envelope. Raises `NotOfSourceError`."""
 
     def snapshot(self, item: Raw, given: Given) -> Snapshot:
-        """One submission. Raises `UnreadableError`."""
+        """One submission. Raises `UnreadableError`, and `FormNeededError` when `form_id` has to come with the request."""
 
     def merge(self, stored: Raw, new: Raw) -> Raw:
         """The new payload, and what only another channel of the vendor had said in the stored one."""
@@ -168,6 +187,125 @@ class Metadata(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def raw(self) -> Raw:
         return encoded(self)
+
+
+class Choice(Struct, frozen=True):
+    """An option, a row, a column. Some have no id."""
+
+    id: str | None
+    label: str
+
+    @property
+    def part(self) -> str:
+        return self.id or digest(self.label)
+
+
+class Choices(Struct, frozen=True):
+    """Options by what an answer may call them: an id, or the label of any language, as it stands or as it looks."""
+
+    by_id: Mapping[str, Choice] = {}
+    by_label: Mapping[str, Mapping[str, Choice]] = {}
+    by_look: Mapping[str, Mapping[str, Choice]] = {}
+
+    def find(self, text: str, language: str | None) -> Choice | None:
+        return self.by_id.get(text) or self.labelled(text, language)
+
+    def labelled(self, text: str, language: str | None = None) -> Choice | None:
+        """An answer holds the label its renderer showed, which may be of another language than the response ended in."""
+        codes = sorted(self.by_label, key=lambda code: (_distance(code, language), code))
+        for labels, key in ((self.by_label, text), (self.by_look, _look(text))):
+            for code in codes:
+                if key and key in labels[code]:
+                    return labels[code][key]
+        return None
+
+
+def plain(label: str) -> str:
+    """A label without its markup."""
+    return " ".join(html.unescape(_TAG.sub("", _BREAK.sub(" ", label))).split())
+
+
+def _look(label: str, plain: Callable[[str], str] = plain) -> str:
+    return unicodedata.normalize("NFC", plain(label)).casefold()
+
+
+def choices_of(labelled: Iterable[tuple[Choice, Mapping[str, str]]], plain: Callable[[str], str] = plain) -> Choices:
+    """Options with their labels by language. Of two with the same label the first counts."""
+    by_id: dict[str, Choice] = {}
+    by_label: dict[str, dict[str, Choice]] = {}
+    by_look: dict[str, dict[str, Choice]] = {}
+    for choice, labels in labelled:
+        if choice.id:
+            by_id.setdefault(choice.id, choice)
+        for code, label in labels.items():
+            by_label.setdefault(code, {}).setdefault(label, choice)
+            by_look.setdefault(code, {}).setdefault(_look(label, plain), choice)
+    return Choices(by_id, by_label, by_look)
+
+
+def _distance(code: str, language: str | None) -> int:
+    """How far a language is from that of the response. `de` and `de-DE` are near: codes were completed in 2026."""
+    code, wanted = code.casefold(), (language or "default").casefold()
+    if code == wanted:
+        return 0
+    if code.partition("-")[0] == wanted.partition("-")[0]:
+        return 1
+    return 2 if code == "default" else 3
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What is known of a question. Sources that know more extend it."""
+
+    id: str
+    type: str | None = None
+    label: str
+    scale: Scale | None = None
+    display: Display | None = None
+
+
+class Question(Struct, Generic[A_co], frozen=True):
+    """A question in one submission, with what all its records share."""
+
+    asked: A_co
+    shared: Draft
+    metadata: Metadata
+
+    def record(  # noqa: PLR0913 - the columns of a record
+        self, field_type: FieldType, *, part: str | None = None, label: str | None = None, total_items: int | None = None,
+        coerced: bool = False, text: str | None = None, value_id: str | None = None, number: float | None = None,
+        boolean: bool | None = None, date: datetime | None = None,
+    ) -> Draft:  # fmt: skip
+        asked = self.asked
+        return msgspec.structs.replace(
+            self.shared,
+            field_id=self.field_id(part),
+            field_type=field_type,
+            field_label=label or asked.label,
+            field_group_id=asked.id if part else None,
+            field_group_label=asked.label if part else None,
+            value_text=text,
+            value_id=value_id,
+            value_number=number,
+            value_boolean=boolean,
+            value_date=date,
+            metadata=msgspec.structs.replace(
+                self.metadata,
+                question_type=asked.type,
+                scale=asked.scale,
+                display=asked.display,
+                total_items=total_items,
+                coerced=coerced,
+            ).raw(),
+        )
+
+    def skip(self, reason: Reason, detail: str = "", *, part: str | None = None) -> Skipped:
+        return Skipped(field_id=fitting_id(self.field_id(part)), reason=reason, detail=detail)
+
+    def field_id(self, part: str | None) -> str:
+        return f"{self.asked.id}__{part}" if part else self.asked.id
+
+
+Answers = Iterator[Draft | Skipped]
 
 
 def flatten(
@@ -338,6 +476,12 @@ def as_text(value: object) -> str | None:
     return msgspec.json.encode(value).decode() if isinstance(value, (bool, int, float)) else None
 
 
+def as_lines(value: object) -> str | None:
+    """An answer in words, a list of them a line each; nothing for what is neither."""
+    lines = [as_text(item) for item in (value if isinstance(value, list) else [value]) if item is not None]
+    return None if None in lines else "\n".join(line for line in lines if line)
+
+
 def as_number(value: object) -> float | None:
     """An answer as a number, when it is one or spells one."""
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
@@ -348,6 +492,138 @@ def as_number(value: object) -> float | None:
         return float(value)
     except OverflowError:
         return math.inf
+
+
+def score(question: Question[Asked], value: object, kind: FieldType) -> Answers:
+    """A number within the scale of the question."""
+    number, scale = as_number(value), question.asked.scale
+    if number is None:
+        yield question.skip("unparseable", "not a number")
+    elif scale and not scale.min <= number <= scale.max:
+        yield question.skip("out_of_range", f"not between {scale.min} and {scale.max}")
+    else:
+        yield question.record(kind, number=number, coerced=isinstance(value, str))
+
+
+def day(question: Question[Asked], value: object, date_format: str) -> Answers:
+    """A calendar date, which no time zone may shift."""
+    try:
+        date = _calendar_date(value.strip() if isinstance(value, str) else "", date_format)
+    except ValueError:
+        yield question.skip("unparseable", "not a date in the format of the question")
+    else:
+        yield question.record("date", date=date)
+
+
+def _calendar_date(text: str, date_format: str) -> datetime:
+    """The interface stores `2026-10-01`; clients of the API write what the question shows. Raises `ValueError`."""
+    if _ISO_DATE.match(text):
+        return datetime.combine(datetime.fromisoformat(text).date(), time(), UTC)
+    parts = _DATE.fullmatch(text)
+    if parts is None or sorted(date_format.split("-")) != ["M", "d", "y"]:
+        raise ValueError(text)
+    named = dict(zip(date_format.split("-"), parts.groups(), strict=True))
+    if len(named["y"]) != len("2026"):
+        raise ValueError(text)
+    return datetime(int(named["y"]), int(named["M"]), int(named["d"]), tzinfo=UTC)
+
+
+def personal_data(question: Question[Asked], value: object) -> Answers:  # noqa: ARG001 - a reader like the others
+    yield question.skip("personal_data")
+
+
+def not_feedback(question: Question[Asked], value: object) -> Answers:  # noqa: ARG001 - a reader like the others
+    yield question.skip("not_feedback")
+
+
+def texts(question: Question[Asked], value: object) -> Generator[Skipped, None, list[str]]:
+    """The entries of a list. A single value stands for a list of one, as API clients may send it."""
+    if isinstance(value, dict):
+        yield question.skip("unparseable", "not a list")
+        return []
+    found: list[str] = []
+    for item in value if isinstance(value, list) else [value]:
+        text = "" if item is None else as_text(item)
+        if text is None:
+            yield question.skip("unparseable", "an entry is not a text", part=digest(canonical(item)))
+        else:
+            found.append(text)
+    return found
+
+
+def by_entry(question: Question[Asked], value: object, *, coerced: bool = False) -> Answers:
+    """One record per selected option, where options have no ids."""
+    for text in dict.fromkeys((yield from texts(question, value))):
+        if text.strip():
+            yield question.record("categorical", part=digest(text), text=text, coerced=coerced)
+
+
+def by_row(
+    question: Question[Asked],
+    value: object,
+    find_row: Callable[[str], Choice | None] = lambda _: None,
+    find_column: Callable[[str], Choice | None] = lambda _: None,
+) -> Answers:
+    """One record per answered row."""
+    if not isinstance(value, dict):
+        yield question.skip("unparseable", "not rows and columns")
+        return
+    for row_label, cell in sorted(value.items()):
+        row = find_row(row_label) or Choice(None, row_label)
+        text = as_text(cell)
+        if cell is None:
+            continue
+        if blank(cell):
+            yield question.skip("empty", part=row.part)
+        elif text is None:
+            yield question.skip("unparseable", "not one column", part=row.part)
+        else:
+            column = find_column(text) or Choice(None, text)
+            yield question.record(
+                "categorical", part=row.part, label=row.label or row_label, text=column.label or text, value_id=column.id,
+                coerced=not isinstance(cell, str),
+            )  # fmt: skip
+
+
+def by_shape(question: Question[Asked], value: object, number_is: FieldType = "number") -> Answers:
+    """An answer whose question is not known."""
+    if value is None:
+        return
+    number = as_number(value) if not isinstance(value, str) else None
+    if blank(value):
+        yield question.skip("empty")
+    elif value in CODES:
+        yield question.skip("needs_definition")
+    elif isinstance(value, str):
+        yield question.record("text", text=value)
+    elif isinstance(value, bool):
+        yield question.record("boolean", boolean=value)
+    elif number is not None:
+        yield question.record(number_is, number=number)
+    elif isinstance(value, dict):
+        yield from by_row(question, value)
+    else:
+        yield from by_entry(question, value)
+
+
+def attributes(known: Mapping[str, Raw], names: Iterable[str]) -> dict[str, Raw]:
+    """The named ones of what is known about a person or a submission, where they are texts or numbers."""
+    asked = {name: gently(known.get(name, ABSENT), object) for name in sorted(set(names))}
+    return {
+        name: encoded(brief(value) if isinstance(value, str) else value)
+        for name, value in asked.items()
+        if isinstance(value, (str, int, float)) and value != ""
+    }
+
+
+def brief(text: str | None) -> str | None:
+    """Every record of a submission carries these, so none may be huge."""
+    return text[:1000] if text else None
+
+
+def address_of(raw: Raw) -> str | None:
+    """The address of a page, without its query and fragment, which carry hidden fields and tokens."""
+    return re.split("[?#]", text_of(raw) or "", maxsplit=1)[0] or None
 
 
 def legible(body: bytes) -> Raw:

@@ -3,12 +3,9 @@
 Field ids are those of Formbricks' own importer: `el`, `el__choiceId`, `el__rowId`, `el__other`.
 """
 
-import html
 import math
 import re
-import unicodedata
-from collections.abc import Callable, Generator, Iterator, Mapping
-from datetime import UTC, datetime, time
+from collections.abc import Callable, Mapping
 from typing import get_args
 
 import msgspec
@@ -17,7 +14,12 @@ from msgspec import Raw, Struct
 from hub.model import Draft, FieldType
 from hub.sources import (
     ABSENT,
+    NULL,
     About,
+    Answers,
+    Asked,
+    Choice,
+    Choices,
     Display,
     Form,
     Given,
@@ -25,15 +27,22 @@ from hub.sources import (
     Metadata,
     NotOfSourceError,
     Options,
-    Reason,
+    Question,
     Scale,
     Skipped,
     Snapshot,
     UnreadableError,
+    address_of,
+    as_lines,
     as_number,
     as_text,
+    attributes,
     blank,
-    canonical,
+    brief,
+    by_row,
+    by_shape,
+    choices_of,
+    day,
     digest,
     encoded,
     fitting_id,
@@ -43,18 +52,20 @@ from hub.sources import (
     items_of,
     joined,
     members_of,
+    not_feedback,
+    personal_data,
+    plain,
+    score,
     text_of,
+    texts,
 )
 
 SOURCE_TYPE = "formbricks_survey"
-NULL = Raw(b"null")
 
 EVENTS = ("responseCreated", "responseUpdated", "responseFinished")
 OTHER = "other"
 # What older versions store for a question that was seen and not answered.
 DISMISSED = ("dismissed", "skipped")
-# Without the definition nobody can tell these from words that somebody typed.
-CODES = ("clicked", "dismissed", "accepted", "booked", "skipped")
 # Stored among the answers of surveys that verify addresses.
 VERIFIED_EMAIL = "verifiedEmail"
 # Formbricks itself clamps the milliseconds of a question to a day.
@@ -62,12 +73,7 @@ LONGEST = 86_400_000
 # Formbricks draws at most 10; what is far beyond is no scale.
 WIDEST = 100
 
-# A tag cannot contain the beginning of another, which keeps a text full of `<` cheap.
-_BREAK = re.compile(r"</?(?:p|div|br|li|ul|ol|h[1-6])\b[^<>]*>", re.IGNORECASE)
-_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _RECALL = re.compile(r"#recall:[^#/]*/fallback:([^#]*)#")
-_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_DATE = re.compile(r"(\d{1,4})[-/. ](\d{1,2})[-/. ](\d{1,4})", re.ASCII)
 
 
 class Payload(Struct, frozen=True, rename="camel"):
@@ -93,47 +99,12 @@ class Payload(Struct, frozen=True, rename="camel"):
     survey: Raw = ABSENT
 
 
-class Choice(Struct, frozen=True):
-    """An option, a row, a column. Old matrix rows have no id."""
+class Element(Asked, frozen=True, kw_only=True):
+    """A question of a survey."""
 
-    id: str | None
-    label: str
-
-    @property
-    def part(self) -> str:
-        return self.id or digest(self.label)
-
-
-class Choices(Struct, frozen=True):
-    """Options by what an answer may call them: an id, or the label of any language, as it stands or as it looks."""
-
-    by_id: Mapping[str, Choice] = {}
-    by_label: Mapping[str, Mapping[str, Choice]] = {}
-    by_look: Mapping[str, Mapping[str, Choice]] = {}
-
-    def find(self, text: str, language: str | None) -> Choice | None:
-        """An answer holds the label its renderer showed, which may be of another language than the response ended in."""
-        if text in self.by_id or not (look := _look(text)):
-            return self.by_id.get(text)
-        codes = sorted(self.by_label, key=lambda code: (_distance(code, language), code))
-        for labels, key in ((self.by_label, text), (self.by_look, look)):
-            for code in codes:
-                if key in labels[code]:
-                    return labels[code][key]
-        return None
-
-
-class Element(Struct, frozen=True, kw_only=True):
-    """A question."""
-
-    id: str
-    type: str | None = None
-    label: str
     choices: Choices = Choices()
     rows: Choices = Choices()
     columns: Choices = Choices()
-    scale: Scale | None = None
-    display: Display | None = None
     input_type: str | None = None
     date_format: str | None = None
 
@@ -143,51 +114,6 @@ class Survey(Form, frozen=True, kw_only=True):
 
     elements: tuple[Element, ...]
     hidden: frozenset[str]
-
-
-class Question(Struct, frozen=True):
-    """An element in one response, with what all its records share."""
-
-    element: Element
-    shared: Draft
-    metadata: Metadata
-
-    def record(  # noqa: PLR0913 - the columns of a record
-        self, field_type: FieldType, *, part: str | None = None, label: str | None = None, total_items: int | None = None,
-        coerced: bool = False, text: str | None = None, value_id: str | None = None, number: float | None = None,
-        boolean: bool | None = None, date: datetime | None = None,
-    ) -> Draft:  # fmt: skip
-        element = self.element
-        return msgspec.structs.replace(
-            self.shared,
-            field_id=self.field_id(part),
-            field_type=field_type,
-            field_label=label or element.label,
-            field_group_id=element.id if part else None,
-            field_group_label=element.label if part else None,
-            value_text=text,
-            value_id=value_id,
-            value_number=number,
-            value_boolean=boolean,
-            value_date=date,
-            metadata=msgspec.structs.replace(
-                self.metadata,
-                question_type=element.type,
-                scale=element.scale,
-                display=element.display,
-                total_items=total_items,
-                coerced=coerced,
-            ).raw(),
-        )
-
-    def skip(self, reason: Reason, detail: str = "", *, part: str | None = None) -> Skipped:
-        return Skipped(field_id=fitting_id(self.field_id(part)), reason=reason, detail=detail)
-
-    def field_id(self, part: str | None) -> str:
-        return f"{self.element.id}__{part}" if part else self.element.id
-
-
-Answers = Iterator[Draft | Skipped]
 
 
 def unpack(body: Raw) -> list[Raw]:
@@ -345,22 +271,15 @@ def _scale(kind: str, highest: int) -> Scale | None:
 
 
 def _choices(raw: Raw, default: str | None) -> Choices:
-    by_id: dict[str, Choice] = {}
-    by_label: dict[str, dict[str, Choice]] = {}
-    by_look: dict[str, dict[str, Choice]] = {}
+    labelled: list[tuple[Choice, Mapping[str, str]]] = []
     for item in items_of(raw):
         members = members_of(item)
         # Rows and columns were bare labels until 2025; `id` is also the code of a language.
         has_id = "label" in members or ("id" in members and "default" not in members)
         labels = _translations(members["label"] if has_id else item)
         choice_id, shown = text_of(members["id"]) if has_id else None, _default_label(labels, default)
-        choice = Choice(choice_id, _plain(shown) or choice_id or "")
-        if choice_id:
-            by_id.setdefault(choice_id, choice)
-        for code, label in {"default": shown, **labels}.items():
-            by_label.setdefault(code, {}).setdefault(label, choice)
-            by_look.setdefault(code, {}).setdefault(_look(label), choice)
-    return Choices(by_id, by_label, by_look)
+        labelled.append((Choice(choice_id, _plain(shown) or choice_id or ""), {"default": shown, **labels}))
+    return choices_of(labelled, _plain)
 
 
 def _translations(raw: Raw) -> dict[str, str]:
@@ -371,29 +290,14 @@ def _translations(raw: Raw) -> dict[str, str]:
     return {code: label for code, label in sorted(labels.items()) if label}
 
 
+def _plain(label: str) -> str:
+    """A label as people see it: for a recalled answer its fallback."""
+    return " ".join(_RECALL.sub(lambda token: token[1].replace("nbsp", " "), plain(label)).split())
+
+
 def _default_label(labels: Mapping[str, str], default: str | None) -> str:
     """The v1 API keeps the default language under `default`, the v3 API under its own code."""
     return labels.get("default") or labels.get(default or "") or next(iter(labels.values()), "")
-
-
-def _distance(code: str, language: str | None) -> int:
-    """How far a language is from that of the response. `de` and `de-DE` are near: codes were completed in 2026."""
-    code, wanted = code.casefold(), (language or "default").casefold()
-    if code == wanted:
-        return 0
-    if code.partition("-")[0] == wanted.partition("-")[0]:
-        return 1
-    return 2 if code == "default" else 3
-
-
-def _plain(label: str) -> str:
-    """A label as people see it: no markup, and for a recalled answer its fallback."""
-    text = html.unescape(_TAG.sub("", _BREAK.sub(" ", label)))
-    return " ".join(_RECALL.sub(lambda token: token[1].replace("nbsp", " "), text).split())
-
-
-def _look(label: str) -> str:
-    return unicodedata.normalize("NFC", _plain(label)).casefold()
 
 
 def flatten(payload: Raw, form: Survey | None, options: Options) -> Answers:
@@ -412,7 +316,7 @@ def flatten(payload: Raw, form: Survey | None, options: Options) -> Answers:
     # Postgres does not keep the order of members, and flattening again must give the same.
     for field_id in sorted(answers.keys() - elements.keys() - segments):
         element = Element(id=field_id, label=field_id)
-        yield from _by_shape(Question(element, shared, unknown), msgspec.json.decode(answers[field_id]))
+        yield from by_shape(Question(element, shared, unknown), msgspec.json.decode(answers[field_id]))
 
 
 def _shared(response: Payload, form: Survey | None) -> Draft:
@@ -434,22 +338,15 @@ def _metadata(response: Payload, options: Options, segments: set[str]) -> Metada
     meta = members_of(response.meta)
     agent = members_of(meta["userAgent"])
     tags = [members_of(tag) for tag in items_of(response.tags)]
-    # The query of the address carries hidden fields and tokens.
-    url, _, _ = (text_of(meta["url"]) or "").partition("?")
     return Metadata(
         finished=gently(response.finished, bool) or False,
-        ending_id=_brief(text_of(response.ending_id)),
-        country=_brief(text_of(meta["country"])),
-        device=_brief(text_of(agent["device"])),
-        url=_brief(url.partition("#")[0]),
-        tags=sorted({name for tag in tags if (name := _brief(text_of(tag["name"])))})[:100],
+        ending_id=brief(text_of(response.ending_id)),
+        country=brief(text_of(meta["country"])),
+        device=brief(text_of(agent["device"])),
+        url=brief(address_of(meta["url"])),
+        tags=sorted({name for tag in tags if (name := brief(text_of(tag["name"])))})[:100],
         attributes=_attributes(response, options, segments),
     )
-
-
-def _brief(text: str | None) -> str | None:
-    """Every record of a response carries these, so none may be huge."""
-    return text[:1000] if text else None
 
 
 def _attributes(response: Payload, options: Options, segments: set[str]) -> dict[str, Raw]:
@@ -457,20 +354,15 @@ def _attributes(response: Payload, options: Options, segments: set[str]) -> dict
     data = members_of(response.data)
     known = Members(members_of(response.person_attributes) | members_of(response.contact_attributes))
     known |= {name: data[name] for name in segments}
-    asked = {name: gently(known[name], object) for name in sorted(set(options.attributes))}
-    return {
-        name: encoded(_brief(value) if isinstance(value, str) else value)
-        for name, value in asked.items()
-        if isinstance(value, (str, int, float)) and value != ""
-    }
+    return attributes(known, options.attributes)
 
 
-def _read(question: Question, value: object) -> Answers:
+def _read(question: Question[Element], value: object) -> Answers:
     if value is None:
         return
-    kind = question.element.type or ""
+    kind = question.asked.type or ""
     if blank(value):
-        ticked = kind == "multipleChoiceMulti" and value != [] and OTHER in question.element.choices.by_id
+        ticked = kind == "multipleChoiceMulti" and value != [] and OTHER in question.asked.choices.by_id
         yield question.skip("empty", part=OTHER if ticked else None)
     elif kind not in READERS:
         yield question.skip("unsupported_type", f"questions of type {kind[:50]} are not known")
@@ -480,16 +372,15 @@ def _read(question: Question, value: object) -> Answers:
         yield from READERS[kind](question, value)
 
 
-def _open_text(question: Question, value: object) -> Answers:
-    asks_for = question.element.input_type
+def _open_text(question: Question[Element], value: object) -> Answers:
+    asks_for = question.asked.input_type
     if asks_for in ("email", "phone", "url"):
         yield question.skip("personal_data")
         return
-    lines = [as_text(item) for item in (value if isinstance(value, list) else [value]) if item is not None]
-    if None in lines:
+    text = as_lines(value)
+    if text is None:
         yield question.skip("unparseable", "not a text")
         return
-    text = "\n".join(line for line in lines if line)
     number = as_number(text) if asks_for == "number" else None
     if number is not None:
         yield question.record("number", number=number)
@@ -497,19 +388,13 @@ def _open_text(question: Question, value: object) -> Answers:
         yield question.record("text", text=text, coerced=not isinstance(value, str))
 
 
-def _score(question: Question, value: object) -> Answers:
-    number, scale = as_number(value), question.element.scale
-    if number is None:
-        yield question.skip("unparseable", "not a number")
-    elif scale and not scale.min <= number <= scale.max:
-        yield question.skip("out_of_range", f"not between {scale.min} and {scale.max}")
-    else:
-        kind: FieldType = question.element.type  # type: ignore[assignment] # READERS sends only the four scores here
-        yield question.record(kind, number=number, coerced=isinstance(value, str))
+def _score(question: Question[Element], value: object) -> Answers:
+    kind: FieldType = question.asked.type  # type: ignore[assignment] # READERS sends only the four scores here
+    return score(question, value, kind)
 
 
-def _one_choice(question: Question, value: object) -> Answers:
-    choices = question.element.choices
+def _one_choice(question: Question[Element], value: object) -> Answers:
+    choices = question.asked.choices
     only = value[0] if isinstance(value, list) and len(value) == 1 else value
     text = as_text(only)
     if text is None:
@@ -526,14 +411,14 @@ def _one_choice(question: Question, value: object) -> Answers:
         yield question.record("categorical", text=choice.label, value_id=choice.id, coerced=coerced)
 
 
-def _many_choices(question: Question, value: object) -> Answers:
+def _many_choices(question: Question[Element], value: object) -> Answers:
     """One record per option. `other` is the text that matches none; older versions put a marker before it."""
-    choices, coerced = question.element.choices, not isinstance(value, list)
+    choices, coerced = question.asked.choices, not isinstance(value, list)
     other = OTHER if OTHER in choices.by_id else None
     picked: dict[str, Choice] = {}
     written: dict[str, None] = {}
     ticked = False
-    for text in (yield from _texts(question, value)):
+    for text in (yield from texts(question, value)):
         choice = choices.find(text, question.shared.language)
         if not text.strip() or (choice and choice.id == OTHER):
             ticked = True
@@ -550,128 +435,47 @@ def _many_choices(question: Question, value: object) -> Answers:
         yield question.skip("empty", "other was ticked without a text", part=other)
 
 
-def _texts(question: Question, value: object) -> Generator[Skipped, None, list[str]]:
-    """The entries of a list. A single value stands for a list of one, as API clients may send it."""
-    if isinstance(value, dict):
-        yield question.skip("unparseable", "not a list")
-        return []
-    texts: list[str] = []
-    for item in value if isinstance(value, list) else [value]:
-        text = "" if item is None else as_text(item)
-        if text is None:
-            yield question.skip("unparseable", "an entry is not a text", part=digest(canonical(item)))
-        else:
-            texts.append(text)
-    return texts
-
-
-def _pictures(question: Question, value: object) -> Answers:
+def _pictures(question: Question[Element], value: object) -> Answers:
     """Pictures have no label: their ids stand for them in both columns."""
-    for choice_id in dict.fromkeys((yield from _texts(question, value))):
+    for choice_id in dict.fromkeys((yield from texts(question, value))):
         if choice_id.strip():
             coerced = not isinstance(value, list)
             yield question.record("categorical", part=choice_id, text=choice_id, value_id=choice_id, coerced=coerced)
 
 
-def _matrix(question: Question, value: object) -> Answers:
-    """One record per answered row."""
-    if not isinstance(value, dict):
-        yield question.skip("unparseable", "not rows and columns")
-        return
-    rows, columns, language = question.element.rows, question.element.columns, question.shared.language
-    for row_label, cell in sorted(value.items()):
-        row = rows.find(row_label, language) or Choice(None, row_label)
-        text = as_text(cell)
-        if cell is None:
-            continue
-        if blank(cell):
-            yield question.skip("empty", part=row.part)
-        elif text is None:
-            yield question.skip("unparseable", "not one column", part=row.part)
-        else:
-            column = columns.find(text, language) or Choice(None, text)
-            yield question.record(
-                "categorical", part=row.part, label=row.label or row_label, text=column.label or text, value_id=column.id,
-                coerced=not isinstance(cell, str),
-            )  # fmt: skip
+def _matrix(question: Question[Element], value: object) -> Answers:
+    element, language = question.asked, question.shared.language
+    return by_row(
+        question, value, lambda row: element.rows.find(row, language), lambda cell: element.columns.find(cell, language)
+    )
 
 
-def _ranking(question: Question, value: object) -> Answers:
+def _ranking(question: Question[Element], value: object) -> Answers:
     """One record per ranked item: 1 is the best. A gap keeps its rank."""
     ranked: set[str] = set()
-    texts = yield from _texts(question, value)
-    for rank, text in enumerate(texts, 1):
-        item = question.element.choices.find(text, question.shared.language) or Choice(None, text)
+    entries = yield from texts(question, value)
+    for rank, text in enumerate(entries, 1):
+        item = question.asked.choices.find(text, question.shared.language) or Choice(None, text)
         if text.strip() and item.part not in ranked:
             ranked.add(item.part)
             yield question.record(
-                "number", part=item.part, label=item.label or text, number=rank, total_items=len(texts),
+                "number", part=item.part, label=item.label or text, number=rank, total_items=len(entries),
                 coerced=not isinstance(value, list),
             )  # fmt: skip
 
 
-def _date(question: Question, value: object) -> Answers:
-    """A calendar date, which no time zone may shift."""
-    try:
-        date = _calendar_date(value.strip() if isinstance(value, str) else "", question.element.date_format or "")
-    except ValueError:
-        yield question.skip("unparseable", "not a date in the format of the question")
-    else:
-        yield question.record("date", date=date)
+def _date(question: Question[Element], value: object) -> Answers:
+    return day(question, value, question.asked.date_format or "")
 
 
-def _calendar_date(text: str, date_format: str) -> datetime:
-    """The interface stores `2026-10-01`; clients of the API write what the question shows. Raises `ValueError`."""
-    if _ISO_DATE.match(text):
-        return datetime.combine(datetime.fromisoformat(text).date(), time(), UTC)
-    parts = _DATE.fullmatch(text)
-    if parts is None or sorted(date_format.split("-")) != ["M", "d", "y"]:
-        raise ValueError(text)
-    named = dict(zip(date_format.split("-"), parts.groups(), strict=True))
-    if len(named["y"]) != len("2026"):
-        raise ValueError(text)
-    return datetime(int(named["y"]), int(named["M"]), int(named["d"]), tzinfo=UTC)
-
-
-def _flag(question: Question, value: object) -> Answers:
+def _flag(question: Question[Element], value: object) -> Answers:
     if value is True or value in ("clicked", "booked"):
         yield question.record("boolean", boolean=True, coerced=value is True)
     else:
         yield question.skip("unparseable", "neither clicked nor booked")
 
 
-def _personal_data(question: Question, value: object) -> Answers:  # noqa: ARG001 - a reader like the others
-    yield question.skip("personal_data")
-
-
-def _not_feedback(question: Question, value: object) -> Answers:  # noqa: ARG001 - a reader like the others
-    yield question.skip("not_feedback")
-
-
-def _by_shape(question: Question, value: object) -> Answers:
-    """An answer whose question is not known."""
-    if value is None:
-        return
-    number = as_number(value) if not isinstance(value, str) else None
-    if blank(value):
-        yield question.skip("empty")
-    elif value in CODES:
-        yield question.skip("needs_definition")
-    elif isinstance(value, str):
-        yield question.record("text", text=value)
-    elif isinstance(value, bool):
-        yield question.record("boolean", boolean=value)
-    elif number is not None:
-        yield question.record("number", number=number)
-    elif isinstance(value, dict):
-        yield from _matrix(question, value)
-    else:
-        for text in dict.fromkeys((yield from _texts(question, value))):
-            if text.strip():
-                yield question.record("categorical", part=digest(text), text=text)
-
-
-READERS: Mapping[str, Callable[[Question, object], Answers]] = {
+READERS: Mapping[str, Callable[[Question[Element], object], Answers]] = {
     "openText": _open_text,
     "multipleChoiceSingle": _one_choice,
     "multipleChoiceMulti": _many_choices,
@@ -680,15 +484,15 @@ READERS: Mapping[str, Callable[[Question, object], Answers]] = {
     "csat": _score,
     "ces": _score,
     "cta": _flag,
-    "consent": _not_feedback,
+    "consent": not_feedback,
     "cal": _flag,
     "date": _date,
     "pictureSelection": _pictures,
-    "fileUpload": _personal_data,
+    "fileUpload": personal_data,
     "matrix": _matrix,
     "ranking": _ranking,
-    "address": _personal_data,
-    "contactInfo": _personal_data,
+    "address": personal_data,
+    "contactInfo": personal_data,
 }
 # Answers in words, in which "skipped" may be one.
 SPOKEN = ("openText", "multipleChoiceSingle", "multipleChoiceMulti", "matrix", "ranking")

@@ -46,8 +46,8 @@ create index feedback_records_collected_idx on feedback_records (tenant_id, coll
 create index feedback_records_created_idx on feedback_records (tenant_id, created_at desc, id);
 -- The list of one survey.
 create index feedback_records_source_idx on feedback_records (tenant_id, source_id, collected_at desc, id);
--- The answers to one field over time; the included columns let a score be counted without touching the table.
-create index feedback_records_field_idx on feedback_records (tenant_id, field_id, collected_at desc, id)
+-- The answers to one field over time (without the id: ties are sorted as they are read); the included columns let a score be counted without touching the table.
+create index feedback_records_field_idx on feedback_records (tenant_id, field_id, collected_at desc)
     include (field_type, value_number);
 -- Erasing a user, in one tenant or across all of them, must not scan.
 create index feedback_records_user_idx on feedback_records (user_id, tenant_id) where user_id is not null;

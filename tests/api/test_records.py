@@ -572,9 +572,14 @@ async def seed(client: httpx.AsyncClient, connection: Connection) -> None:
         "update feedback_records set sentiment = 'mixed', sentiment_score = -1, emotions = '{anger}', value_text_translated = 'x'"
         " where submission_id = 'b'"
     )
-    await connection.execute(
-        "update feedback_records set created_at = collected_at + interval '1 day', updated_at = collected_at + interval '2 days'"
-    )
+    for minute, submission in enumerate("abcd"):
+        arrived = datetime(2026, 1, 2, 0, minute, 0, 123456 if submission == "d" else 0, tzinfo=UTC)
+        await connection.execute(
+            "update feedback_records set created_at = $1, updated_at = $2 where submission_id = $3",
+            arrived,
+            arrived + timedelta(days=1),
+            submission,
+        )
 
 
 SELECTED: list[tuple[Json, str]] = [

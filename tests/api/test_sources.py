@@ -127,6 +127,24 @@ async def test_options_of_a_request_outlive_a_new_definition(client: httpx.Async
         assert record["metadata"]["attributes"] == {"plan": "pro", "account_id": "acc_8841"}  # type: ignore[index]
 
 
+async def test_channels_of_one_vendor_complete_each_other(client: httpx.AsyncClient) -> None:
+    """The same response by webhook, v2 and v1: nothing is lost by the second, and the first says nothing new again."""
+    await define(client)
+    await send(client, sample("05_v1_response_get_single"))
+    by_v1 = await records(client)
+    answers = [
+        await send(client, sample(name))
+        for name in ("08_v2_response_get_single", "12_webhook_responseFinished_all_types")
+    ]
+
+    assert [counts(answer) for answer in answers] == [(0, 0, 22, 0, 0)] * 2
+    assert await records(client) == by_v1
+    assert {record["user_id"] for record in by_v1.values()} == {"usr_7f3a"}
+    assert by_v1["nps_main"]["metadata"]["tags"] == ["champion", "needs-follow-up"]  # type: ignore[index]
+    assert (await define(client))["reflattened"] == 1
+    assert await records(client) == by_v1
+
+
 async def test_create_body_is_named_by_the_request_or_by_its_content(client: httpx.AsyncClient) -> None:
     """`submission_id`, else `Idempotency-Key`, else a hash: a retry is never a second submission."""
     documented = sample("40_documented_v1_create_body")

@@ -109,7 +109,7 @@ class Bench:
         """One number of each."""
         (_, ours), *others = figures.items()
         for other, figure in others:
-            self._lines.append((what, f"{ours:,.0f} {unit}", other, f"{figure:,.0f} {unit}", f"{ours / figure:.2f}"))
+            self._lines.append((what, f"{ours:,.0f} {unit}", other, f"{figure:,.0f} {unit}", f"{ours / figure:.3f}"))
         if not others:
             self._lines.append((what, f"{ours:,.0f} {unit}", "", "", ""))
 

@@ -1,6 +1,7 @@
 """A submission follows its snapshots, however they arrive."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -10,12 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from hub.db import Connection, Pool, forms, open_pool, records, submissions
+from hub.db import Connection, Pool, forms, open_pool, query, records, submissions
 from hub.db.submissions import Changes, Flattened, Foreign, Stale, Stored, Submission
 from hub.model import NewRecord
 from hub.settings import Settings
 from tests.databases import Databases
 
+KEY = ("tenant_id", "submission_id", "field_id")
 Answers = Mapping[str, str]
 
 
@@ -67,6 +69,21 @@ async def stored(connection: Connection) -> dict[str, str]:
 
 def changes(created: int = 0, updated: int = 0, unchanged: int = 0, deleted: int = 0) -> Changes:
     return Changes(created=created, updated=updated, unchanged=unchanged, deleted=deleted)
+
+
+def test_the_statement_treats_every_column_of_a_record() -> None:
+    """What is selected is in the order of what is inserted; what is compared is what is set, and all but the key is."""
+    text = query("submissions/sync")
+    inserted = re.findall(r"\w+", re.sub(r"--.*", "", query("records/_columns")))
+    selected = text.partition(")\n    select ")[2].partition("\n    from input")[0]
+    selected = selected.replace("coalesce(i.collected_at, known.collected_at, now())", "i.collected_at")
+    selected = selected.replace("now(), now()", "i.created_at, i.updated_at")
+    compared = text.partition("\nwhere (")[2].partition("\n    returning")[0]
+    values = [name for name in inserted if name not in ("id", "created_at", "updated_at", *KEY)]
+
+    assert re.findall(r"i\.(\w+)", selected) == inserted
+    assert re.findall(r"^ +(\w+) = excluded\.\1,$", text, re.MULTILINE) == [values[0], "updated_at", *values[1:]]
+    assert re.findall(r"r\.(\w+)", compared) == re.findall(r"excluded\.(\w+)", compared) == values
 
 
 async def test_records_become_those_of_the_snapshot(pool: Pool, connection: Connection) -> None:

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Mapping
-from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
@@ -14,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from hub import sources
 from hub.model import NewRecord
 from hub.sources import (
     Given,
@@ -27,21 +25,16 @@ from hub.sources import (
     formbricks,
     legible,
 )
+from tests.sources import examples
+from tests.sources.examples import Records, Skips, flattened, metadata, mutated, raw
 
 SAMPLES = Path(__file__).parent / "formbricks"
 SURVEY = "01_v1_survey_get_blocks_plus_derived_questions.json"
 ALL_TYPES = "12_webhook_responseFinished_all_types.json"
 
-Records = dict[str, NewRecord]
-Skips = dict[str, str]
-
 
 def sample(name: str) -> Raw:
     return legible((SAMPLES / name).read_bytes())
-
-
-def raw(value: object) -> Raw:
-    return legible(json.dumps(value).encode())
 
 
 def response(data: object = None, **members: object) -> Raw:
@@ -54,18 +47,11 @@ def survey(*elements: Mapping[str, object], **members: object) -> formbricks.Sur
 
 
 def flatten(payload: Raw, form: formbricks.Survey | None = None, **options: tuple[str, ...]) -> tuple[Records, Skips]:
-    snapshot = formbricks.snapshot(payload, Given())
-    records, skipped = sources.flatten(formbricks, snapshot, form, Options(**options), "acme")
-    return {record.field_id: record for record in records}, {skip.field_id: skip.reason for skip in skipped}
+    return flattened(formbricks, payload, form, Options(**options))
 
 
 def answer(value: object, **element: object) -> tuple[Records, Skips]:
     return flatten(response({"q": value}), survey({"id": "q", "headline": {"default": "Question?"}, **element}))
-
-
-def metadata(record: NewRecord) -> dict[str, object]:
-    members: dict[str, object] = json.loads(bytes(record.metadata))
-    return members
 
 
 def choices(*labels: str | dict[str, str]) -> list[dict[str, object]]:
@@ -668,69 +654,26 @@ def test_documentation_has_every_element_and_every_reason() -> None:
 
 # Properties
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20)
-    | st.sampled_from(["other", "Alpha", "clicked", "skipped", "2026-01-02", "", "q", "5"]),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10) | st.sampled_from(["id", "label", "default", "q"]), inner, max_size=4),
-    max_leaves=8,
-)  # fmt: skip
+VALUES = examples.json_values(["other", "Alpha"], ["default"])
 SAMPLE_RESPONSE = json.loads((SAMPLES / ALL_TYPES).read_text())["data"]
 SAMPLE_SURVEY = json.loads((SAMPLES / SURVEY).read_text())["data"]
 FORM = formbricks.form(sample(SURVEY))
 
 
-def paths(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(deeper for key, item in inner for deeper in paths(item, (*path, key)))]
-
-
-@st.composite
-def mutated(draw: st.DrawFn, original: object) -> object:
-    """The original with one to three of its values replaced by anything."""
-    document = deepcopy(original)
-    for _ in range(draw(st.integers(1, 3))):
-        *parents, last = draw(st.sampled_from(paths(document)[1:]))
-        place: object = document
-        for key in parents:
-            place = place[key]  # type: ignore[index]
-        place[last] = draw(json_values)  # type: ignore[index]
-    return document
-
-
-def shuffled(value: object) -> object:
-    """The same JSON with members in another order, as jsonb gives it back."""
-    if isinstance(value, dict):
-        return {key: shuffled(value[key]) for key in sorted(value, key=lambda key: (len(key), key), reverse=True)}
-    return [shuffled(item) for item in value] if isinstance(value, list) else value
-
-
 def attempt(document: object, form: formbricks.Survey | None) -> tuple[Snapshot, list[NewRecord], list[Skipped]] | None:
-    try:
-        (item,) = formbricks.unpack(legible(msgspec.json.encode(document)))
-        snapshot = formbricks.snapshot(item, Given())
-    except (NotOfSourceError, UnreadableError):
-        return None
-    return snapshot, *sources.flatten(formbricks, snapshot, form, Options(attributes=("plan",)), "acme")
+    return examples.attempt(formbricks, document, form, Options(attributes=("plan",)))
 
 
 @settings(deadline=None)
-@given(mutated(SAMPLE_RESPONSE), st.sampled_from([FORM, None]))
+@given(mutated(SAMPLE_RESPONSE, VALUES), st.sampled_from([FORM, None]))
 def test_any_response_flattens_to_unique_fields(document: object, form: formbricks.Survey | None) -> None:
     """Whatever stands in a response: no exception, no field twice, and the same again from the kept payload."""
-    result = attempt(document, form)
-    if result is None:
-        return
-    snapshot, records, skips = result
-    again = attempt(shuffled(msgspec.json.decode(snapshot.payload)), form)
-
-    assert len(records) == len({record.field_id for record in records})
-    assert again is not None
-    assert (records, skips) == again[1:]
+    examples.check_flattening(attempt, document, form)
 
 
 @settings(deadline=None)
 @given(
-    st.dictionaries(st.sampled_from([element.id for element in FORM.elements]), json_values),
+    st.dictionaries(st.sampled_from([element.id for element in FORM.elements]), VALUES),
     st.sampled_from([FORM, None]),
 )
 def test_every_answer_is_accounted_for(data: dict[str, object], form: formbricks.Survey | None) -> None:
@@ -747,27 +690,14 @@ def test_every_answer_is_accounted_for(data: dict[str, object], form: formbricks
 
 
 @settings(deadline=None)
-@given(mutated(SAMPLE_SURVEY), st.sampled_from([SAMPLE_RESPONSE]))
+@given(mutated(SAMPLE_SURVEY, VALUES), st.sampled_from([SAMPLE_RESPONSE]))
 def test_any_definition_is_read_or_refused(document: object, answers: object) -> None:
     """Whatever stands in a definition: it is refused as one, or flattens every response."""
-    try:
-        form = formbricks.form(legible(msgspec.json.encode(document)))
-    except NotOfSourceError:
-        return
-    result = attempt(answers, form)
-
-    assert result is not None
-    assert len(result[1]) == len({record.field_id for record in result[1]})
+    examples.check_definition(formbricks, attempt, document, answers)
 
 
 @settings(deadline=None)
-@given(mutated(SAMPLE_RESPONSE), mutated(SAMPLE_RESPONSE))
+@given(mutated(SAMPLE_RESPONSE, VALUES), mutated(SAMPLE_RESPONSE, VALUES))
 def test_merging_again_changes_nothing(one: object, two: object) -> None:
     """The merged payload is a payload like any other, and merging the same again gives the same."""
-    first, second = attempt(one, None), attempt(two, None)
-    if first is None or second is None:
-        return
-    merged = formbricks.merge(first[0].payload, second[0].payload)
-
-    assert merged == formbricks.merge(merged, second[0].payload)
-    assert formbricks.snapshot(merged, Given()).order == second[0].order
+    examples.check_merging(formbricks, attempt, one, two)

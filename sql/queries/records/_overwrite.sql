@@ -19,16 +19,16 @@ set
     language = excluded.language,
     user_id = excluded.user_id,
     -- A changed text is no longer the one that was analysed and translated; a changed language only spoils the translation.
-    sentiment = case when btrim(excluded.value_text, E' \t\n\v\f\r') is distinct from btrim(r.value_text, E' \t\n\v\f\r')
+    sentiment = case when btrim(excluded.value_text, E' \t\n\x0b\f\r') is distinct from btrim(r.value_text, E' \t\n\x0b\f\r')
         then null else r.sentiment end,
-    sentiment_score = case when btrim(excluded.value_text, E' \t\n\v\f\r') is distinct from btrim(r.value_text, E' \t\n\v\f\r')
+    sentiment_score = case when btrim(excluded.value_text, E' \t\n\x0b\f\r') is distinct from btrim(r.value_text, E' \t\n\x0b\f\r')
         then null else r.sentiment_score end,
-    emotions = case when btrim(excluded.value_text, E' \t\n\v\f\r') is distinct from btrim(r.value_text, E' \t\n\v\f\r')
+    emotions = case when btrim(excluded.value_text, E' \t\n\x0b\f\r') is distinct from btrim(r.value_text, E' \t\n\x0b\f\r')
         then null else r.emotions end,
-    value_text_translated = case when btrim(excluded.value_text, E' \t\n\v\f\r') is distinct from btrim(r.value_text, E' \t\n\v\f\r')
+    value_text_translated = case when btrim(excluded.value_text, E' \t\n\x0b\f\r') is distinct from btrim(r.value_text, E' \t\n\x0b\f\r')
         or excluded.language is distinct from r.language
         then null else r.value_text_translated end,
-    translation_lang_key = case when btrim(excluded.value_text, E' \t\n\v\f\r') is distinct from btrim(r.value_text, E' \t\n\v\f\r')
+    translation_lang_key = case when btrim(excluded.value_text, E' \t\n\x0b\f\r') is distinct from btrim(r.value_text, E' \t\n\x0b\f\r')
         or excluded.language is distinct from r.language
         then null else r.translation_lang_key end
 where (r.collected_at, r.source_type, r.source_id, r.source_name, r.field_label, r.field_type, r.field_group_id,

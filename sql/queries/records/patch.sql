@@ -11,16 +11,16 @@ with patched as (
         metadata = case when $2 ? 'metadata' then p.metadata else r.metadata end,
         language = case when $2 ? 'language' then p.language else r.language end,
         user_id = case when $2 ? 'user_id' then p.user_id else r.user_id end,
-        sentiment = case when $2 ? 'value_text' and btrim(p.value_text, E' \t\n\v\f\r') is distinct from btrim(r.value_text, E' \t\n\v\f\r')
+        sentiment = case when $2 ? 'value_text' and btrim(p.value_text, E' \t\n\x0b\f\r') is distinct from btrim(r.value_text, E' \t\n\x0b\f\r')
             then null else r.sentiment end,
-        sentiment_score = case when $2 ? 'value_text' and btrim(p.value_text, E' \t\n\v\f\r') is distinct from btrim(r.value_text, E' \t\n\v\f\r')
+        sentiment_score = case when $2 ? 'value_text' and btrim(p.value_text, E' \t\n\x0b\f\r') is distinct from btrim(r.value_text, E' \t\n\x0b\f\r')
             then null else r.sentiment_score end,
-        emotions = case when $2 ? 'value_text' and btrim(p.value_text, E' \t\n\v\f\r') is distinct from btrim(r.value_text, E' \t\n\v\f\r')
+        emotions = case when $2 ? 'value_text' and btrim(p.value_text, E' \t\n\x0b\f\r') is distinct from btrim(r.value_text, E' \t\n\x0b\f\r')
             then null else r.emotions end,
-        value_text_translated = case when $2 ? 'value_text' and btrim(p.value_text, E' \t\n\v\f\r') is distinct from btrim(r.value_text, E' \t\n\v\f\r')
+        value_text_translated = case when $2 ? 'value_text' and btrim(p.value_text, E' \t\n\x0b\f\r') is distinct from btrim(r.value_text, E' \t\n\x0b\f\r')
             or $2 ? 'language' and p.language is distinct from r.language
             then null else r.value_text_translated end,
-        translation_lang_key = case when $2 ? 'value_text' and btrim(p.value_text, E' \t\n\v\f\r') is distinct from btrim(r.value_text, E' \t\n\v\f\r')
+        translation_lang_key = case when $2 ? 'value_text' and btrim(p.value_text, E' \t\n\x0b\f\r') is distinct from btrim(r.value_text, E' \t\n\x0b\f\r')
             or $2 ? 'language' and p.language is distinct from r.language
             then null else r.translation_lang_key end,
         updated_at = now()
