@@ -56,6 +56,12 @@ def new_id() -> UUID:
     return uuid6.uuid7()
 
 
+def new_ids(count: int) -> list[UUID]:
+    """So many ids, one after another: random bits for each would take Postgres' time, which waits for them."""
+    first = uuid6.uuid7().int
+    return [UUID(int=first + n) for n in range(count)]
+
+
 def encoded(records: Sequence[tuple[UUID, NewRecord]]) -> str:
     """Records with their ids as the one jsonb parameter of an insert."""
     rows = (b'{"id":"%b",' % str(key).encode() + msgspec.json.encode(record)[1:] for key, record in records)
