@@ -71,7 +71,7 @@ class Bench:
         self.bulk_rounds = 3 if quick else 5
         self.warm_up = 1.0 if quick else 3.0
         self._seconds = 0.7 if quick else 2.5
-        self._batch = 50_000 if quick else 200_000
+        self.batch = 40_000 if quick else 200_000
         self._pool = pool
         self._lines: list[tuple[str, str, str, str, str, str]] = []
         self._labels = (f"r{number:03}" for number in itertools.count())
@@ -116,18 +116,21 @@ class Bench:
     def asking(self, server: servers.Server) -> Play:
         return lambda: self.call(load.health, server.target, WIDE, self._seconds)
 
-    def streaming(self, to: servers.Server, *, scattered: bool = False, before: Callable[[], object] = int) -> Play:
+    def streaming(self, to: servers.Server) -> Play:
+        return lambda: self.call(load.stream, to.target, next(self._labels), self.batch)
+
+    def scattering(self, to: servers.Server, before: Callable[[], object] = int) -> Play:
         def play() -> Round:
             before()
-            return self.call(load.stream, to.target, next(self._labels), self._batch, scattered=scattered)
+            return self.call(load.stream, to.target, next(self._labels), self.batch // 2, scattered=True)
 
         return play
 
     def sending(self, to: servers.Server) -> Play:
-        return lambda: self.call(load.arrays, to.target, next(self._labels), self._batch // 2, ARRAY)
+        return lambda: self.call(load.arrays, to.target, next(self._labels), self.batch // 4, ARRAY)
 
-    def copying(self, dsn: str) -> Play:
-        return lambda: self.call(load.copies, dsn, next(self._labels), self._batch)
+    def copying(self, dsn: str, count: int) -> Play:
+        return lambda: self.call(load.copies, dsn, next(self._labels), count)
 
     def filling(self, database: Database, count: int) -> None:
         """A table of so many rows. Its indexes are made afterwards, as a restored backup would."""
@@ -272,11 +275,11 @@ def _single(bench: Bench, contestants: list[Contestant]) -> None:
 
 def _bulk(bench: Bench, contestants: list[Contestant]) -> None:
     ours, *others = contestants
-    plays = {ours.name: bench.streaming(ours.server), COPY: bench.copying(ours.database.dsn)}
-    bench.contest(NDJSON, plays | {each.name: bench.posting(each, WIDE) for each in others}, bench.bulk_rounds)
-    bench.contest(
-        JSON, {ours.name: bench.sending(ours.server), COPY: bench.copying(ours.database.dsn)}, bench.bulk_rounds
-    )
+    plays = {ours.name: bench.streaming(ours.server), COPY: bench.copying(ours.database.dsn, bench.batch)}
+    plays |= {each.name: bench.posting(each, WIDE) for each in others}
+    bench.contest(NDJSON, plays, bench.bulk_rounds)
+    plays = {ours.name: bench.sending(ours.server), COPY: bench.copying(ours.database.dsn, bench.batch // 4)}
+    bench.contest(JSON, plays, bench.bulk_rounds)
     bench.say(GROWTH)
     bench.compare(GROWTH, "MiB", {ours.name: bench.growth(ours)})
 
@@ -296,8 +299,8 @@ def _large(bench: Bench, ours: Contestant, folder: Path) -> None:
         bench.filling(databases["large"], millions * MILLION)
         empty = partial(databases["empty"].run, "truncate feedback_records")
         plays = {
-            "large": bench.streaming(hubs["large"], scattered=True),
-            EMPTY: bench.streaming(hubs["empty"], scattered=True, before=empty),
+            "large": bench.scattering(hubs["large"]),
+            EMPTY: bench.scattering(hubs["empty"], before=empty),
         }
         bench.contest(LARGE, plays, bench.bulk_rounds)
 
