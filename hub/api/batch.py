@@ -49,7 +49,7 @@ CHUNK_RECORDS = 2_000
 CHUNK_BYTES = 4 * 1024 * 1024
 MAX_INLINE = 1_000
 MAX_NAME_LENGTH = 255
-_TURN = 100
+_TURN = 20
 _NOT_STORED = 424
 _ESCAPE = re.compile(rb"\\(?:(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 _MINIMAL = re.compile(r"(?:^|,)\s*return\s*=\s*\"?minimal\b", re.IGNORECASE)

@@ -19,6 +19,7 @@ _HUB = Path(__file__).resolve().parent.parent
 SQL = _HUB / "sql" if (_HUB / "sql").is_dir() else _HUB.parent / "sql"
 
 T = TypeVar("T")
+Acquired: TypeAlias = "asyncpg.pool.PoolAcquireContext[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
 # What asyncpg raises when the database cannot be reached, is shutting down, cancels a statement that took too long, or when
@@ -62,6 +63,12 @@ def query(name: str) -> str:
 def new_id() -> UUID:
     """The id of a new row: in the order of arrival, so that the index on it grows at its end."""
     return uuid6.uuid7()
+
+
+def new_ids(count: int) -> list[UUID]:
+    """So many ids, one after another: random bits for each would take Postgres' time, which waits for them."""
+    first = uuid6.uuid7().int
+    return [UUID(int=first + n) for n in range(count)]
 
 
 def encoded(records: Sequence[tuple[UUID, NewRecord]]) -> str:
