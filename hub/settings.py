@@ -57,7 +57,7 @@ class Settings(Struct, kw_only=True, frozen=True, rename="upper"):
     """How long payloads of sources are kept; for ever when unset. What was made of them stays."""
     batch_max_bytes: Annotated[int, Meta(ge=1024)] = 8 << 30
     """How large a streamed batch may be, decompressed."""
-    batch_concurrency: Annotated[int, Meta(ge=1, le=100)] = 4
+    batch_concurrency: Annotated[int, Meta(ge=1, le=100)] = 2
     """Batches of one worker process at a time; further ones are answered 429."""
     rejects_retention_days: Annotated[int, Meta(ge=1, le=3650)] = 90
     """How long batches and what they rejected are kept."""

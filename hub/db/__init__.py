@@ -77,9 +77,6 @@ def encoded(records: Sequence[tuple[UUID, NewRecord]]) -> str:
     return f"[{b','.join(rows).decode()}]"
 
 
-Acquired: TypeAlias = "asyncpg.pool.PoolAcquireContext[asyncpg.Record]"
-
-
 class Pool:
     """Connections of one process, in two halves that plan differently.
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
+from typing import TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -30,6 +31,9 @@ _PAGE_OF_TENANT = query("records/page_of_tenant")
 _NEWEST_FIRST = ("collected_at", "desc")
 _BEFORE_ALL = (datetime.max.replace(tzinfo=UTC), UUID(int=0))  # asyncpg sends `infinity`
 _MAX_ATTEMPTS = 5
+
+Key: TypeAlias = tuple[str, str, str]
+"""Tenant, submission and field: of each there is one record."""
 
 
 class _Position(msgspec.Struct):
@@ -75,7 +79,7 @@ async def _insert(connection: Connection, records: Sequence[tuple[UUID, NewRecor
     return {row["id"]: Created(row["id"], row["collected_at"], row["created_at"]) for row in rows}
 
 
-def key(record: NewRecord) -> tuple[str, str, str]:
+def key(record: NewRecord) -> Key:
     return (record.tenant_id, record.submission_id, record.field_id)
 
 
