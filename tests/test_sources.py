@@ -12,20 +12,13 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from hub import sources
-from hub.api import faults
 from hub.model import Draft, NewRecord
-from hub.sources import (
-    SOURCES,
-    Given,
-    Metadata,
-    Options,
-    Skipped,
-    UnreadableError,
-    accept,
-    as_number,
-    fitting_id,
-    legible,
-)
+from hub.sources import SOURCES
+from hub.sources.answers import Metadata
+from hub.sources.bodies import legible
+from hub.sources.drafts import accept, fitting_id
+from hub.sources.interface import Given, Options, Skipped, UnreadableError
+from hub.sources.values import as_number
 
 EXAMPLES = Path(__file__).parent / "sources"
 EXPECTED = sorted(EXAMPLES.glob("*/*.expected.json"))
@@ -85,13 +78,6 @@ def test_payload_becomes_its_records(path: Path) -> None:
         submissions.append({"snapshot": columns, "records": records, "skipped": skips})
 
     assert case["submissions"] == json.loads(msgspec.json.encode(submissions))
-
-
-def test_limits_are_those_of_the_contract() -> None:
-    """What a flattener may produce and what a client may send are bounded by the same numbers."""
-    ours = (sources.EARLIEST, sources.LATEST, sources.MAX_KEY_BYTES, sources.MAX_DEPTH)
-
-    assert ours == (faults.EARLIEST, faults.LATEST, faults.MAX_KEY_BYTES, faults.MAX_DEPTH)
 
 
 def test_fine_draft_is_only_given_its_keys() -> None:

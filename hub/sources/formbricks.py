@@ -12,26 +12,28 @@ import msgspec
 from msgspec import Raw, Struct
 
 from hub.model import Draft, FieldType
-from hub.sources import (
-    ABSENT,
-    NULL,
-    About,
+from hub.sources.answers import (
     Answers,
     Asked,
-    Choice,
-    Choices,
     Display,
-    Form,
-    Given,
-    Members,
     Metadata,
-    NotOfSourceError,
-    Options,
     Question,
     Scale,
-    Skipped,
-    Snapshot,
-    UnreadableError,
+    by_row,
+    by_shape,
+    day,
+    not_feedback,
+    personal_data,
+    score,
+    texts,
+)
+from hub.sources.choices import Choice, Choices, choices_of, plain
+from hub.sources.drafts import fitting_id
+from hub.sources.interface import About, Form, Given, NotOfSourceError, Options, Skipped, Snapshot, UnreadableError
+from hub.sources.values import (
+    ABSENT,
+    NULL,
+    Members,
     address_of,
     as_lines,
     as_number,
@@ -39,25 +41,15 @@ from hub.sources import (
     attributes,
     blank,
     brief,
-    by_row,
-    by_shape,
-    choices_of,
-    day,
     digest,
     encoded,
-    fitting_id,
     gently,
     identity,
     instant_of,
     items_of,
     joined,
     members_of,
-    not_feedback,
-    personal_data,
-    plain,
-    score,
     text_of,
-    texts,
 )
 
 SOURCE_TYPE = "formbricks_survey"

@@ -10,25 +10,24 @@ import msgspec
 from msgspec import Raw, Struct
 
 from hub.model import Draft
-from hub.sources import (
-    ABSENT,
-    NULL,
+from hub.sources.answers import Answers, Asked, Metadata, Question, Scale, by_entry, by_shape, score
+from hub.sources.drafts import fitting_id
+from hub.sources.interface import (
     About,
-    Answers,
-    Asked,
     Form,
     Given,
-    Members,
-    Metadata,
     NotOfSourceError,
     Options,
-    Question,
     Reason,
-    Scale,
     Skipped,
     Snapshot,
     Status,
     UnreadableError,
+)
+from hub.sources.values import (
+    ABSENT,
+    NULL,
+    Members,
     address_of,
     as_lines,
     as_number,
@@ -36,18 +35,14 @@ from hub.sources import (
     attributes,
     blank,
     brief,
-    by_entry,
-    by_shape,
     canonical,
     encoded,
-    fitting_id,
     gently,
     identity,
     instant_of,
     items_of,
     joined,
     members_of,
-    score,
     text_of,
 )
 

@@ -13,49 +13,49 @@ from itertools import zip_longest
 import msgspec
 from msgspec import Raw, Struct
 
-from hub.model import Draft
-from hub.sources import (
-    ABSENT,
-    EARLIEST,
-    LATEST,
-    NULL,
-    About,
+from hub.model import EARLIEST, LATEST, Draft
+from hub.sources.answers import (
     Answers,
     Asked,
-    Choice,
-    Choices,
     Display,
+    Metadata,
+    Question,
+    Scale,
+    day,
+    not_feedback,
+    personal_data,
+    score,
+)
+from hub.sources.choices import Choice, Choices, choices_of
+from hub.sources.drafts import fitting_id
+from hub.sources.interface import (
+    About,
     Form,
     FormNeededError,
     Given,
-    Members,
-    Metadata,
     NotOfSourceError,
     Options,
-    Question,
-    Scale,
     Snapshot,
     Status,
     UnreadableError,
+)
+from hub.sources.values import (
+    ABSENT,
+    NULL,
+    Members,
     address_of,
     as_lines,
     as_text,
     attributes,
     blank,
     brief,
-    choices_of,
-    day,
     digest,
     encoded,
-    fitting_id,
     gently,
     instant_of,
     items_of,
     joined,
     members_of,
-    not_feedback,
-    personal_data,
-    score,
     text_of,
 )
 

@@ -14,17 +14,9 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from hub.model import NewRecord
-from hub.sources import (
-    Given,
-    NotOfSourceError,
-    Options,
-    Reason,
-    Skipped,
-    Snapshot,
-    UnreadableError,
-    formbricks,
-    legible,
-)
+from hub.sources import formbricks
+from hub.sources.bodies import legible
+from hub.sources.interface import Given, NotOfSourceError, Options, Reason, Skipped, Snapshot, UnreadableError
 from tests.sources import examples
 from tests.sources.examples import Records, Skips, flattened, metadata, mutated, raw
 
