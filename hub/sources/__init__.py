@@ -8,6 +8,7 @@ the same form gives the same drafts for ever, and storing them twice changes not
 """
 
 import pkgutil
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, TypeVar, cast
@@ -27,12 +28,12 @@ def flatten(
     """The records of a submission, their field ids unique whatever the payload holds, and what was skipped."""
     records: dict[str, NewRecord] = {}
     skipped: list[Skipped] = []
+    copies: Counter[str] = Counter()
     for draft in source.flatten(snapshot.payload, form, options):
         result = draft if isinstance(draft, Skipped) else accept(draft, tenant_id, snapshot.submission_id)
-        copies = 1
         while isinstance(draft, Draft) and isinstance(result, NewRecord) and result.field_id in records:
-            copies += 1
-            another = msgspec.structs.replace(draft, field_id=f"{draft.field_id}__{copies}")
+            copies[draft.field_id] += 1
+            another = msgspec.structs.replace(draft, field_id=f"{draft.field_id}__{copies[draft.field_id] + 1}")
             result = accept(another, tenant_id, snapshot.submission_id)
         if isinstance(result, Skipped):
             skipped.append(msgspec.structs.replace(result, submission_id=snapshot.submission_id))

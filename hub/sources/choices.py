@@ -35,36 +35,34 @@ class Choice(Struct, frozen=True):
 
 
 class Choices(Struct, frozen=True):
-    """Options by what an answer may call them: an id, or the label of any language, as it stands or as it looks."""
+    """Options by what an answer may call them: an id, or a label as it stands or as it looks, then by its language."""
 
     by_id: Mapping[str, Choice] = {}
     by_label: Mapping[str, Mapping[str, Choice]] = {}
     by_look: Mapping[str, Mapping[str, Choice]] = {}
 
     def find(self, text: str, language: str | None) -> Choice | None:
-        return self.by_id.get(text) or self.labelled(text, language)
+        return self.by_id.get(text) or self.labeled(text, language)
 
-    def labelled(self, text: str, language: str | None = None) -> Choice | None:
+    def labeled(self, text: str, language: str | None = None) -> Choice | None:
         """An answer holds the label its renderer showed, which may be of another language than the response ended in."""
-        codes = sorted(self.by_label, key=lambda code: (_distance(code, language), code))
-        for labels, key in ((self.by_label, text), (self.by_look, _look(text))):
-            for code in codes:
-                if key and key in labels[code]:
-                    return labels[code][key]
-        return None
+        found = self.by_label.get(text) or self.by_look.get(_look(text))
+        return found[min(found, key=lambda code: (_distance(code, language), code))] if found else None
 
 
-def choices_of(labelled: Iterable[tuple[Choice, Mapping[str, str]]], plain: Callable[[str], str] = plain) -> Choices:
+def choices_of(labeled: Iterable[tuple[Choice, Mapping[str, str]]], plain: Callable[[str], str] = plain) -> Choices:
     """Options with their labels by language. Of two with the same label the first counts."""
     by_id: dict[str, Choice] = {}
     by_label: dict[str, dict[str, Choice]] = {}
     by_look: dict[str, dict[str, Choice]] = {}
-    for choice, labels in labelled:
+    for choice, labels in labeled:
         if choice.id:
             by_id.setdefault(choice.id, choice)
         for code, label in labels.items():
-            by_label.setdefault(code, {}).setdefault(label, choice)
-            by_look.setdefault(code, {}).setdefault(_look(label, plain), choice)
+            by_label.setdefault(label, {}).setdefault(code, choice)
+            by_look.setdefault(_look(label, plain), {}).setdefault(code, choice)
+    for index in (by_label, by_look):
+        index.pop("", None)  # an answer without a text names no option
     return Choices(by_id, by_label, by_look)
 
 

@@ -61,7 +61,7 @@ def _repair(draft: Draft) -> Draft:
         if name in _IDS:
             text = fitting_id(text)
         elif name == "language":
-            text = _fitting_language(text, limit)
+            text = text if len(text) <= limit else text[: limit + 1].rpartition("-")[0]  # whole subtags
         else:
             text = text[:limit]
         if text != value:
@@ -79,11 +79,3 @@ def fitting_id(text: str) -> str:
     """An id within our limit. One that is longer keeps a prefix, and a hash keeps it different from the others."""
     text = storable(text)
     return text if len(text) <= _LONGEST_ID else f"{text[: _LONGEST_ID - 17]}~{digest(text)}"
-
-
-def _fitting_language(text: str, limit: int) -> str:
-    while len(text) > limit:
-        text, separator, _ = text.rpartition("-")
-        if not separator:
-            return ""
-    return text

@@ -263,15 +263,15 @@ def _scale(kind: str, highest: int) -> Scale | None:
 
 
 def _choices(raw: Raw, default: str | None) -> Choices:
-    labelled: list[tuple[Choice, Mapping[str, str]]] = []
+    labeled: list[tuple[Choice, Mapping[str, str]]] = []
     for item in items_of(raw):
         members = members_of(item)
         # Rows and columns were bare labels until 2025; `id` is also the code of a language.
         has_id = "label" in members or ("id" in members and "default" not in members)
         labels = _translations(members["label"] if has_id else item)
         choice_id, shown = text_of(members["id"]) if has_id else None, _default_label(labels, default)
-        labelled.append((Choice(choice_id, _plain(shown) or choice_id or ""), {"default": shown, **labels}))
-    return choices_of(labelled, _plain)
+        labeled.append((Choice(choice_id, _plain(shown) or choice_id or ""), {"default": shown, **labels}))
+    return choices_of(labeled, _plain)
 
 
 def _translations(raw: Raw) -> dict[str, str]:

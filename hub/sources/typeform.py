@@ -162,7 +162,7 @@ class Field(Asked, frozen=True, kw_only=True):
     def known(self, pick: Pick) -> Choice | None:
         if pick.id:
             return self.choices.by_id.get(pick.id)
-        return self.refs.get(pick.ref or "") or self.choices.labelled(pick.label or "", None)
+        return self.refs.get(pick.ref or "") or self.choices.labeled(pick.label or "", None)
 
 
 class Definition(Form, frozen=True, kw_only=True):
@@ -356,16 +356,16 @@ def _kind(raw: Raw) -> str | None:
 
 
 def _choices(listed: Raw) -> tuple[Choices, Mapping[str, Choice]]:
-    labelled: list[tuple[Choice, Mapping[str, str]]] = []
+    labeled: list[tuple[Choice, Mapping[str, str]]] = []
     refs: dict[str, Choice] = {}
     for item in items_of(listed):
         members = members_of(item)
         choice_id, label = _name_of(members["id"]), text_of(members["label"])
         choice = Choice(choice_id, label or choice_id or "")
-        labelled.append((choice, {"default": label} if label else {}))
+        labeled.append((choice, {"default": label} if label else {}))
         if ref := text_of(members["ref"]):
             refs.setdefault(ref, choice)
-    return choices_of(labelled), refs
+    return choices_of(labeled), refs
 
 
 def _scale(kind: str, properties: Members) -> Scale | None:
