@@ -34,7 +34,7 @@ class Settings(Struct, kw_only=True, frozen=True, rename="upper"):
     public_base_url: str | None = None
     """How clients reach this hub, when not as http://HOST:PORT."""
     problem_base_url: str = "https://hub.formbricks.com/problems/"
-    """What problem types begin with. The default is the Formbricks Hub's, so that its clients recognise them."""
+    """What problem types begin with. The default is the Formbricks Hub's, so that its clients recognize them."""
     log_level: Literal["debug", "info", "warn", "error"] = "info"
     web_concurrency: Annotated[int, Meta(ge=1, le=256)] | None = None
     """Worker processes; as many as there are cores when unset."""
