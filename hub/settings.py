@@ -56,6 +56,13 @@ class Settings(Struct, kw_only=True, frozen=True, rename="upper"):
     """How long batches and what they rejected are kept."""
     source_payload_max_bytes: Bytes = 16 * 1024 * 1024
 
+    @property
+    def url(self) -> str:
+        """Where this hub answers. An address that means all of them is that of this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        host = f"[{host}]" if ":" in host else host
+        return (self.public_base_url or f"http://{host}:{self.port}").rstrip("/")
+
 
 def read(environ: Mapping[str, str]) -> Settings:
     """The settings of an environment. An empty value counts as none. Raises `InvalidSettingsError` naming every fault."""

@@ -25,7 +25,7 @@ def hub_client(settings: Settings, url: str | None, key: str | None) -> "Iterato
     """A client of the hub that the options, or else the settings, name. That it refuses or is away is one line."""
     from hub import client  # noqa: PLC0415
 
-    url = url or client.base_url(settings)
+    url = url or settings.url
     if not url.startswith(("http://", "https://")):
         raise click.BadParameter(f"{url} is no http or https URL", param_hint="--url")
     key = key or client.api_key(settings)
