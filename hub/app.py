@@ -1,31 +1,24 @@
 """The composition root: settings in, an ASGI application out."""
 
-import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import structlog
 from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
-from hub import db, settings
-from hub.api import batch, batches, logs, meta, problems, records, rejects, sources
+from hub import db, retention, settings
+from hub.api import batch, batches, logs, meta, problems, records, rejects, sources, submissions
 from hub.api.auth import Keyring
 from hub.api.batch import Gate
 from hub.api.edge import Edge, exchange
 from hub.api.strict import StrictRequest
-from hub.db import Pool
-from hub.db import rejects as kept_rejects
+from hub.db.erasures import Markers
 from hub.db.writer import Writer
 from hub.settings import Settings
-
-_FIRST_RETENTION_SECONDS, _RETENTION_SECONDS = 60, 3600
-
-log = structlog.get_logger()
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 
@@ -35,24 +28,24 @@ def create_app(settings: Settings) -> Edge:
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        assert settings.secret_key is not None, "SECRET_KEY: `hub serve` sets it"  # noqa: S101 - not by a request
+        app.state.markers = Markers(settings.secret_key)
         app.state.pool = await db.open_pool(settings)
         app.state.writer = Writer(app.state.pool)
         app.state.batches = Gate(settings.batch_concurrency)
         app.state.batch_max_bytes = settings.batch_max_bytes
         app.state.keyring = Keyring(app.state.pool, settings.api_key)
-        retention = asyncio.create_task(_retain(app.state.pool, settings.rejects_retention_days))
         try:
-            yield
+            async with retention.expiring(app.state.pool, settings):
+                yield
         finally:
-            retention.cancel()
-            with suppress(asyncio.CancelledError):
-                await retention
             await app.state.writer.close()
             await app.state.pool.close()
 
     litestar = Litestar(
         route_handlers=[
             *records.ROUTES,
+            *submissions.ROUTES,
             *batch.ROUTES,
             *batches.ROUTES,
             *rejects.ROUTES,
@@ -71,19 +64,6 @@ def create_app(settings: Settings) -> Edge:
     )
     litestar.state.server = settings.url
     return Edge(litestar, settings)
-
-
-async def _retain(pool: Pool, days: int) -> None:
-    """Every hour, what is older than that goes. Each process asks; the database lets one of them do it."""
-    await asyncio.sleep(_FIRST_RETENTION_SECONDS)
-    while True:
-        try:
-            deleted = await kept_rejects.expire(pool, days)
-        except Exception as error:  # noqa: BLE001 - nobody else would begin again
-            log.warning("retention failed", error=type(error).__name__)
-        else:
-            log.info("retention", rejects=deleted) if deleted else None
-        await asyncio.sleep(_RETENTION_SECONDS)
 
 
 def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -15,8 +15,9 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 FieldType = Literal["text", "categorical", "nps", "csat", "ces", "rating", "number", "boolean", "date"]
 Sentiment = Literal["very_negative", "negative", "neutral", "positive", "very_positive", "mixed"]
 Emotion = Literal["joy", "anger", "sadness", "fear", "surprise", "disgust"]
+Status = Literal["started", "partial", "completed", "dismissed"]
 
-_LITERALS = {frozenset(get_args(literal)): get_args(literal) for literal in (FieldType, Sentiment, Emotion)}
+_LITERALS = {frozenset(get_args(literal)): get_args(literal) for literal in (FieldType, Sentiment, Emotion, Status)}
 
 
 def in_order(values: Iterable[object]) -> tuple[str, ...]:
@@ -200,6 +201,22 @@ class RecordFilter(Struct, kw_only=True, frozen=True):
     has_sentiment: bool | None = None
     has_emotions: bool | None = None
     has_translation: bool | None = None
+
+
+class SubmissionFilter(Struct, kw_only=True, frozen=True):
+    """What a list of submissions selects. Several values of one parameter mean any of them; ranges are inclusive.
+
+    `since` and `until` compare when a submission was started; where that is not known when it was completed, else received.
+    The order of the members is the order of the parameters in `sql/queries/submissions/page.sql`.
+    """
+
+    tenant_id: TenantId
+    status: tuple[Status, ...] = ()
+    source: Names = ()
+    form_id: Names = ()
+    user_id: Names = ()
+    since: Bound | None = None
+    until: Bound | None = None
 
 
 def shown(moment: datetime) -> Timestamp:

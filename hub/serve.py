@@ -1,6 +1,7 @@
 """`hub serve`: the database, then worker processes on one socket, kept alive until the hub is told to stop."""
 
 import asyncio
+import base64
 import errno
 import os
 import secrets
@@ -19,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from hub import embedded
-from hub.settings import Settings
+from hub.settings import SECRET_BYTES, InvalidSettingsError, Settings, read
 
 MOST_WORKERS = 8
 """By default. Beyond it the database is the limit, and each worker brings a pool of connections."""
@@ -52,10 +53,13 @@ def serve(settings: Settings) -> None:
             postgres = stack.enter_context(embedded.running(settings.data_dir, connections=connections(settings)))
         dsn = settings.database_url or (postgres.dsn if postgres else "")
         _migrate(dsn, settings)
+        secret_key = secret_of(settings)
+        _check_secret(dsn, secret_key)
         environment = {
             **os.environ,
             "DATABASE_URL": dsn,
             "API_KEY": api_key,
+            "SECRET_KEY": secret_key,
             "DATA_DIR": str(settings.data_dir.absolute()),
         }
         Supervisor(settings, listener, environment, postgres).run(welcome(settings, api_key, postgres))
@@ -110,6 +114,23 @@ def stored_api_key(data_dir: Path) -> str:
     if not (key := path.read_text().strip()):
         raise StartError(f"{path.absolute()} is empty: remove it, and a new key is made. Or set API_KEY.")
     return key
+
+
+def secret_of(settings: Settings) -> str:
+    """SECRET_KEY, or the one under DATA_DIR, made on first start: 32 bytes in base64, as Fernet wants them too."""
+    if settings.secret_key is not None:
+        return settings.secret_key
+    embedded.prepare(settings.data_dir)
+    path = settings.data_dir / "secret_key"
+    if not path.exists():
+        embedded.write_secret(path, base64.urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES)).decode())
+    try:
+        found = read({"SECRET_KEY": path.read_text()}).secret_key
+    except InvalidSettingsError:
+        found = None
+    if found is None:
+        raise StartError(f"{path.absolute()} holds no key of 32 bytes in base64: restore it, or set SECRET_KEY.")
+    return found
 
 
 def welcome(settings: Settings, api_key: str, postgres: embedded.Postgres | None) -> str:
@@ -168,6 +189,26 @@ def _migrate(dsn: str, settings: Settings) -> None:
         if report.waiting:
             _log("warning", "tables wait for `hub migrate --distributed`", tables=report.waiting)
         return
+
+
+def _check_secret(dsn: str, secret_key: str) -> None:
+    """Another secret would find none of the markers, and let everything come back that was erased."""
+    import asyncpg  # noqa: PLC0415
+
+    from hub.db import erasures  # noqa: PLC0415
+
+    async def is_known() -> bool:
+        connection = await asyncpg.connect(dsn)
+        try:
+            return await erasures.is_known(connection, erasures.Markers(secret_key))
+        finally:
+            await connection.close()
+
+    if not asyncio.run(is_known()):
+        raise StartError(
+            "SECRET_KEY: this database is used with another one. Set SECRET_KEY to it, or put its file back into DATA_DIR. "
+            "docs/erasure.md says what to do when it is lost."
+        )
 
 
 class Child:

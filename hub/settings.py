@@ -3,6 +3,7 @@
 Names are those of the Formbricks Hub where it has one; new ones follow its style.
 """
 
+import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, get_args, get_origin
@@ -16,6 +17,8 @@ Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Connections = Annotated[int, Meta(ge=1, le=1000)]
 Bytes = Annotated[int, Meta(ge=1024, le=1 << 31)]
 
+SECRET_BYTES = 32
+
 
 class InvalidSettingsError(Exception):
     """One line for each variable that cannot be used."""
@@ -26,6 +29,8 @@ class Settings(Struct, kw_only=True, frozen=True, rename="upper"):
 
     api_key: str | None = None
     """Opens everything. Without it, `hub serve` makes one and keeps it under DATA_DIR."""
+    secret_key: str | None = None
+    """32 bytes in base64: they key the markers of what was erased. Without it, `hub serve` makes one and keeps it under DATA_DIR."""
     database_url: str | None = None
     """A Postgres 15 or newer. Without it, the bundled one runs in DATA_DIR."""
     host: str = "127.0.0.1"
@@ -48,9 +53,11 @@ class Settings(Struct, kw_only=True, frozen=True, rename="upper"):
     """How long a client may take to send its request."""
     shutdown_timeout_seconds: Seconds = 30
     """How long requests in flight may take to finish when the hub stops."""
+    payload_retention_days: Annotated[int, Meta(ge=1, le=36500)] | None = None
+    """How long payloads of sources are kept; for ever when unset. What was made of them stays."""
     batch_max_bytes: Annotated[int, Meta(ge=1024)] = 8 << 30
     """How large a streamed batch may be, decompressed."""
-    batch_concurrency: Annotated[int, Meta(ge=1, le=100)] = 4
+    batch_concurrency: Annotated[int, Meta(ge=1, le=100)] = 2
     """Batches of one worker process at a time; further ones are answered 429."""
     rejects_retention_days: Annotated[int, Meta(ge=1, le=3650)] = 90
     """How long batches and what they rejected are kept."""
@@ -88,9 +95,22 @@ def read(environ: Mapping[str, str]) -> Settings:
     ]
     if "database_url" in values and urlsplit(str(values["database_url"])).scheme not in ("postgres", "postgresql"):
         faults.append("DATABASE_URL: Expected a postgres:// URL")
+    if "secret_key" in values:
+        try:
+            values["secret_key"] = _secret(str(values["secret_key"]))
+        except ValueError:  # and not a word of what it was
+            faults.append("SECRET_KEY: Expected 32 bytes in base64, like `openssl rand -base64 32` gives")
     if faults:
         raise InvalidSettingsError("\n".join(faults))
     return Settings(**values)  # type: ignore[arg-type] # each value was converted to its field's type above
+
+
+def _secret(text: str) -> str:
+    """In the one alphabet and with the padding that those who decode it ask for."""
+    digits = text.rstrip("=").replace("+", "-").replace("/", "_")
+    if len(base64.b64decode(f"{digits}=", altchars=b"-_", validate=True)) != SECRET_BYTES:
+        raise ValueError
+    return f"{digits}="
 
 
 def _path(kind: type, value: object) -> object:

@@ -17,12 +17,14 @@ import pytest
 from hub.api.edge import Edge
 from hub.app import create_app
 from hub.db import Pool, open_pool
+from hub.db.erasures import Markers
 from hub.embedded import running
 from hub.settings import Settings
 from tests.databases import Databases, connect, is_citus
 from tests.with_postgres import FLEETING, scratch
 
 API_KEY = "test-key"
+SECRET_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 
 def make_record(**overrides: object) -> dict[str, object]:
@@ -114,7 +116,12 @@ async def connection(dsn: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Reco
 
 @pytest.fixture
 def settings(dsn: str, tmp_path: Path) -> Settings:
-    return Settings(api_key=API_KEY, database_url=dsn, data_dir=tmp_path, database_max_conns=4)
+    return Settings(api_key=API_KEY, secret_key=SECRET_KEY, database_url=dsn, data_dir=tmp_path, database_max_conns=4)
+
+
+@pytest.fixture
+def markers() -> Markers:
+    return Markers(SECRET_KEY)
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import schemathesis
 from schemathesis import Case, HookContext, Response
 from schemathesis.core.failures import Failure
 
-from hub.model import RecordFilter
+from hub.model import RecordFilter, SubmissionFilter
 
 # Valid data may be refused: (route, parameter, what the answer says).
 REFUSED = [
     # Two parameters are compared; a schema sees one.
-    (r"GET .*/(feedback-records(/count)?|rejects)", r"\w*since|\w+_min", r"must not be greater than \w+"),
+    (r"GET .*/(feedback-records(/count)?|rejects|submissions)", r"\w*since|\w+_min", r"must not be greater than \w+"),
     # `strict=true` holds a value to the type beside it.
     (
         r"POST .*/(batch|retry)",
@@ -24,14 +24,20 @@ REFUSED = [
         r"does not fit field_type \w+|is required for field_type \w+|must be between 0 and 10",
     ),
     # Its content was made by the server; a schema sees its letters.
-    (r"GET .*/(feedback-records|rejects)", "cursor", r"omit it for the first page, .*"),
+    (r"GET .*/(feedback-records|rejects|submissions)", "cursor", r"omit it for the first page, .*"),
     # The survey tool decides what its payloads are, and may change them any day.
     (r"(POST|PUT) /v1/sources/.*", "", r"Expected .*"),
     (r"POST /v1/sources/.*", r"\[\d+\]", r".*"),
+    (r"POST /v1/sources/.*", "form_id", r"is required, for the payload does not name its form"),
 ]
 
 LINES = {"application/x-ndjson", "text/csv"}
-SEVERAL = {field.name for field in msgspec.structs.fields(RecordFilter) if field.default == ()}
+SEVERAL = {
+    field.name
+    for kind in (RecordFilter, SubmissionFilter)
+    for field in msgspec.structs.fields(kind)
+    if field.default == ()
+}
 
 
 @schemathesis.hook
@@ -73,7 +79,9 @@ def _in_effect_valid(case: Case[Any]) -> bool:
     data = case.meta.phase.data
     changed = {mutation.parameter for mutation in data.mutations} or {data.parameter}
     values = {name: case.query.get(name) for name in changed if name is not None}
-    empty = {name for name, value in values.items() if value in ("", [""])}
+    empty = {
+        name for name, value in values.items() if value in ("", [""], {}, [])
+    }  # an empty object is sent as nothing, too
     return bool(empty) and all(
         name in empty or (name in SEVERAL and not isinstance(values[name], list)) for name in values
     )

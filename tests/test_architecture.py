@@ -30,8 +30,10 @@ IMPORTS: dict[str, set[str] | None] = {
     "backfill": {"client", "documents", "model", "streams", "api"},
     "sources": {"model"},
     "db": {"model", "settings", "cursors"},
-    "api": {"model", "settings", "cursors", "sources", "streams", "db"},
-    "app": {"settings", "db", "api"},
+    "snapshots": {"sources", "db"},
+    "retention": {"settings", "db"},
+    "api": {"model", "settings", "cursors", "sources", "streams", "snapshots", "db"},
+    "app": {"settings", "db", "retention", "api"},
     "worker": {"settings"},
     "serve": {"settings", "embedded", "db"},
     "cli": ANYTHING,
@@ -47,7 +49,7 @@ KNOWS = {
         "cli",  # the same, and it connects once instead of opening a pool
     },
     "litestar": {"api", "app"},
-    "structlog": {"api", "app"},
+    "structlog": {"api", "app", "retention"},
     "uuid6": {
         "db",  # ids of what is stored
         "api",  # ids of requests

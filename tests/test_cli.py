@@ -105,6 +105,29 @@ def test_distributing_needs_citus(data_dir: Path) -> None:
     assert "no Citus extension" in refused.stderr
 
 
+def test_reflatten_makes_records_anew(data_dir: Path) -> None:
+    """Of everything or of a part; what has no payload any more is counted."""
+    insert = (
+        "insert into submissions (tenant_id, submission_id, source, form_id, status, snapshot_order, payload, received_at)"
+        " values ('acme', 'r1', 'formbricks', 'sv', 'completed', '', '{\"id\": \"r1\", \"surveyId\": \"sv\", \"data\": {\"q\": 7}}', now()),"
+        " ('acme', 'r2', 'formbricks', 'sv', 'completed', '', null, now()),"
+        " ('globex', 'r3', 'of another hub', 'sv', 'completed', '', '{}', now())"
+    )
+    assert hub(data_dir, "psql", "-c", insert).returncode == 0
+    none = hub(data_dir, "reflatten", "formbricks", "--form", "sv", "--tenant", "globex")
+    done = hub(data_dir, "reflatten")
+    values = hub(data_dir, "psql", "-At", "-c", "select submission_id, field_id, value_number from feedback_records")
+
+    assert (none.returncode, none.stdout) == (0, "0 submissions flattened again.\n")
+    assert done.stdout == (
+        "1 submissions flattened again.\n1 submissions stay as they are: their payloads are gone (retention).\n"
+    )
+    assert values.stdout == "r1|q|7\n"
+    wrong = hub(data_dir, "reflatten", "nonesuch")
+    assert wrong.returncode == 2
+    assert "formbricks" in wrong.stderr
+
+
 def test_psql_passes_its_arguments_on(data_dir: Path) -> None:
     """And its exit status back."""
     shown = hub(data_dir, "psql", "-At", "-c", "select 6 * 7")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from hub.app import create_app
 from hub.settings import Settings
-from tests.conftest import API_KEY, client_of
+from tests.conftest import API_KEY, SECRET_KEY, client_of
 from tests.databases import Databases
 
 EXAMPLES = Path(__file__).parent / "sources"
@@ -62,7 +62,7 @@ def test_any_order_of_arrivals_converges(
 
     async def run() -> None:
         dsn = await databases.clone()
-        app = create_app(Settings(api_key=API_KEY, database_url=dsn, data_dir=tmp_path))
+        app = create_app(Settings(api_key=API_KEY, secret_key=SECRET_KEY, database_url=dsn, data_dir=tmp_path))
         async with client_of(app) as client:
             for tenant_id, send in requests:
                 answer = await send(client, tenant_id)

@@ -30,6 +30,8 @@ NAMES = [migration.name for migration in read(FOLDER)]
 WITHOUT_TENANT = {
     "api_keys_pkey": "keys are few and copied to every node",
     "api_keys_hash_key": "a key is found before its tenant is known",
+    "secret_pkey": "stays on the coordinator",
+    "reflattenings_pkey": "stays on the coordinator",
     "schema_migrations_pkey": "stays on the coordinator",
     "batches_pkey": "stays on the coordinator: a batch may have records of many tenants",
 }

@@ -1,5 +1,6 @@
 """`hub serve` from outside: started, stopped, killed."""
 
+import base64
 import os
 import pwd
 import shutil
@@ -55,9 +56,14 @@ def test_first_start_makes_a_closed_data_dir_and_a_key(tmp_path: Path) -> None:
         assert expected in output
     modes = {
         name: stat.S_IMODE((data_dir / name).stat().st_mode)
-        for name in ("", "api_key", "postgres", "postgres.password")
+        for name in ("", "api_key", "secret_key", "postgres", "postgres.password")
     }
-    assert modes == {"": 0o700, "api_key": 0o600, "postgres": 0o700, "postgres.password": 0o600}
+    assert modes == {"": 0o700, "postgres": 0o700} | dict.fromkeys(
+        ("api_key", "secret_key", "postgres.password"), 0o600
+    )
+    secret = (data_dir / "secret_key").read_text().strip()
+    assert len(base64.urlsafe_b64decode(secret)) == 32
+    assert secret not in output
     assert left(data_dir) == {}
 
 
@@ -252,6 +258,28 @@ def test_the_operators_own_key_is_not_printed(data_dir: Path) -> None:
         _, output = served.stop()
     assert "of-the-operator" not in output
     assert "Bearer $API_KEY" in output
+
+
+def test_a_database_keeps_its_secret(data_dir: Path) -> None:
+    """With another one the hub would not know what was erased, so it does not start; with its own it does."""
+    with serving(data_dir):
+        pass
+    own = (data_dir / "secret_key").read_text().strip()
+    (data_dir / "secret_key").write_text(f"{'A' * 43}=\n")
+    for refused in (
+        hub(data_dir, "serve", PORT=str(free_port())),
+        hub(data_dir, "serve", PORT=str(free_port()), SECRET_KEY=f"{'B' * 42}A="),
+        hub(data_dir, "reflatten"),
+    ):
+        assert refused.returncode == 1
+        assert "hub: SECRET_KEY: this database is used with another one" in refused.stderr
+    (data_dir / "secret_key").write_text("spoilt\n")
+    refused = hub(data_dir, "serve", PORT=str(free_port()))
+    assert f"{data_dir / 'secret_key'} holds no key" in refused.stderr
+    (data_dir / "secret_key").unlink()
+    with serving(data_dir, SECRET_KEY=own.rstrip("=")) as served:
+        assert served.answers("/ready")
+        assert not (data_dir / "secret_key").exists()
 
 
 @pytest.fixture

@@ -90,6 +90,7 @@ def test_home_is_understood() -> None:
         ("REQUEST_TIMEOUT_SECONDS", "nan"), ("REQUEST_TIMEOUT_SECONDS", "inf"), ("SHUTDOWN_TIMEOUT_SECONDS", "soon"), ("WEB_CONCURRENCY", "0"),
         ("DATABASE_URL", "mysql://db/hub"), ("DATABASE_URL", "/var/lib/hub.db"), ("PUBLIC_BASE_URL", "feedback.example"),
         ("PUBLIC_BASE_URL", "ftp://feedback.example"), ("PROBLEM_BASE_URL", "problems"), ("SOURCE_PAYLOAD_MAX_BYTES", "1"),
+        ("PAYLOAD_RETENTION_DAYS", "0"), ("PAYLOAD_RETENTION_DAYS", "never"), ("SECRET_KEY", "short"),
     ],
 )  # fmt: skip
 def test_wrong_value_is_one_line_naming_the_variable(name: str, text: str) -> None:
@@ -97,6 +98,21 @@ def test_wrong_value_is_one_line_naming_the_variable(name: str, text: str) -> No
     (line,) = faults(**{name: text})
 
     assert line.startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize("text", ["_-8" * 14 + "A=", "/+8" * 14 + "A=", "/+8" * 14 + "A", "_-8" * 14 + "A"])
+def test_secret_may_be_written_in_either_alphabet(text: str) -> None:
+    """As `openssl rand -base64 32` and as Fernet write it, with its padding or without: it is the same secret."""
+    assert read({"SECRET_KEY": text}).secret_key == "_-8" * 14 + "A="
+
+
+@pytest.mark.parametrize("text", ["hunter2", "A" * 43 + "!", "A" * 42, "A" * 47, "A" * 64, "ключ"])
+def test_secret_that_is_none_is_refused_without_being_repeated(text: str) -> None:
+    """It may be a real one with a slip of the pen."""
+    (line,) = faults(SECRET_KEY=text)
+
+    assert line.startswith("SECRET_KEY: ")
+    assert text not in line
 
 
 def test_all_wrong_values_are_told_at_once() -> None:

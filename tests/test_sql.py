@@ -1,5 +1,6 @@
 """Every statement fits the schema, the structs fit the tables, and the hot statements use their index."""
 
+import hashlib
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -13,7 +14,7 @@ from msgspec import Struct
 
 from hub.db import SQL, Connection, open_pool, query
 from hub.db.records import arguments
-from hub.model import NewRecord, Record, RecordFilter, RecordPatch
+from hub.model import NewRecord, Record, RecordFilter, RecordPatch, SubmissionFilter
 from hub.settings import Settings
 from tests.databases import Databases
 
@@ -81,6 +82,13 @@ def test_the_filter_has_a_parameter_for_every_member_in_their_order() -> None:
     )
 
 
+def test_the_list_of_submissions_has_a_parameter_for_every_member_of_its_filter() -> None:
+    """And three for the page."""
+    text = FILES["submissions/page"].read_text()
+    members = len(SubmissionFilter.__struct_fields__)
+    assert sorted(set(map(int, re.findall(r"\$(\d+)", text)))) == list(range(1, members + 4))
+
+
 async def test_a_record_leaves_with_every_member_in_order_and_valid(connection: Connection) -> None:
     """Each column has a value of its own, so that two cannot change places unseen."""
     full: dict[str, Any] = {
@@ -126,10 +134,17 @@ select
 from generate_series(0, $2 - 1) as n
 """
 SUBMISSIONS_SEED = """
-insert into submissions (tenant_id, submission_id, source, form_id, user_id, status, snapshot_order, payload, received_at)
+insert into submissions (
+    tenant_id, submission_id, source, form_id, user_id, status, started_at, snapshot_order, payload, received_at
+)
 select case when n % 4 < 3 then 'big' else 'small-' || n % 20 end, 's' || n, 'formbricks', 'survey-' || n % 40,
-    'u' || n % 2000, 'completed', '', '{}', $1
+    'u' || n % 2000, 'completed', case when n % 10 > 0 then $1::timestamptz + n * interval '1 minute' end, '', '{}',
+    $1::timestamptz + n * interval '1 minute'
 from generate_series(0, $2 - 1) as n
+"""
+ERASURES_SEED = """
+insert into erasures (tenant_id, kind, hash, erased_at)
+select case when n % 4 < 3 then 'big' else '' end, 'user', sha256(n::text::bytea), $1 from generate_series(0, $2 - 1) as n
 """
 MIDDLE = START + timedelta(minutes=ROWS // 2)
 
@@ -149,6 +164,7 @@ async def seeded(databases: Databases) -> AsyncIterator[Connection]:
     async with pool.acquire() as connection:
         await connection.execute(SEED, START, ROWS)
         await connection.execute(SUBMISSIONS_SEED, START, ROWS // 2)
+        await connection.execute(ERASURES_SEED, START, ROWS)
         await connection.execute("vacuum analyze")
         yield connection
     await pool.close()
@@ -190,6 +206,12 @@ def page(cursor: datetime | None = None, limit: int = 101, **chosen: object) -> 
     return (*arguments(selection), cursor, UUID(int=0) if cursor else None, limit)
 
 
+def listed(cursor: datetime | None = None, **chosen: object) -> tuple[object, ...]:
+    selection = SubmissionFilter(tenant_id=BIG, **chosen)  # type: ignore[arg-type] # each case names its own members
+    return (*msgspec.structs.astuple(selection), cursor, "" if cursor else None, 101)
+
+
+EARLY = START + timedelta(minutes=ROWS // 4)
 ID = UUID("cfcd208495d565ef66e7dff9f98764da")  # md5('0')
 COLLECTED, CREATED = "feedback_records_collected_idx", "feedback_records_created_idx"
 SOURCE, FIELD = "feedback_records_source_idx", "feedback_records_field_idx"
@@ -198,6 +220,12 @@ USER, SUBMISSION, PRIMARY = (
     "feedback_records_submission_field_key",
     "feedback_records_pkey",
 )
+KEPT_TIME, KEPT_FORM_TIME, KEPT_RECEIVED = (
+    "submissions_time_idx",
+    "submissions_form_time_idx",
+    "submissions_received_idx",
+)
+ERASED, HASH = "erasures_pkey", hashlib.sha256(b"0").digest()
 KEPT_USER, KEPT_PRIMARY, KEPT_FORM = "submissions_user_idx", "submissions_pkey", "submissions_form_idx"
 
 
@@ -234,11 +262,33 @@ KEPT_USER, KEPT_PRIMARY, KEPT_FORM = "submissions_user_idx", "submissions_pkey",
         pytest.param("records/get", (ID, BIG), PRIMARY, 1, id="one by id within a tenant"),
         pytest.param("records/patch", (ID, '{"value_number": 3}', None), PRIMARY, 3, id="patch"),
         pytest.param("records/patch", (ID, '{"value_number": 3}', BIG), PRIMARY, 3, id="patch within a tenant"),
-        pytest.param("records/delete", (ID, None), PRIMARY, 1, id="delete"),
-        pytest.param("records/erase_user", ("u7", None), USER, 40, id="erase a user everywhere"),
-        pytest.param("records/erase_user", ("u7", BIG), USER, 40, id="erase a user in one tenant"),
+        pytest.param("records/whose", (ID, None), PRIMARY, 1, id="whose"),
+        pytest.param("records/whose", (ID, BIG), PRIMARY, 1, id="whose within a tenant"),
+        pytest.param("records/delete", (ID, BIG), PRIMARY, 1, id="delete"),
+        # What is deleted is read twice: once to be deleted, once to be counted.
+        pytest.param("records/erase_user", ("u7", None), USER, 80, id="erase a user everywhere"),
+        pytest.param("records/erase_user", ("u7", BIG), USER, 80, id="erase a user in one tenant"),
+        # The hashes that are asked for count, too.
+        pytest.param("erasures/find", (BIG, bytes(200 * 32)), ERASED, 200, id="nothing was erased"),
+        pytest.param("erasures/find", (BIG, bytes(32) + HASH), ERASED, 3, id="something was erased"),
         pytest.param("submissions/erase_user", ("u6", None), KEPT_USER, 20, id="erase a user's payloads everywhere"),
         pytest.param("submissions/erase_user", ("u6", BIG), KEPT_USER, 20, id="erase a user's payloads in one tenant"),
+        pytest.param("submissions/page", listed(), KEPT_TIME, 101, id="latest submissions"),
+        pytest.param("submissions/page", listed(cursor=EARLY), KEPT_TIME, 102, id="latest submissions, deep"),
+        pytest.param("submissions/page", listed(until=EARLY), KEPT_TIME, 101, id="submissions until a time"),
+        pytest.param(
+            "submissions/page", listed(form_id=("survey-6",)), KEPT_FORM_TIME, 101, id="submissions of a survey"
+        ),
+        pytest.param(
+            "submissions/page",
+            listed(cursor=EARLY, form_id=("survey-6",)),
+            KEPT_FORM_TIME,
+            102,
+            id="submissions of a survey, deep",
+        ),
+        pytest.param("submissions/page", listed(user_id=("u6",)), KEPT_USER, 20, id="submissions of a user"),
+        pytest.param("submissions/get", (BIG, "s6", True), KEPT_PRIMARY, 1, id="a submission to read"),
+        pytest.param("submissions/records", (BIG, "s6"), SUBMISSION, 10, id="records of a submission"),
         pytest.param("submissions/lock", (BIG, "s6"), KEPT_PRIMARY, 1, id="a submission"),
         pytest.param(
             "submissions/page_of_form",
@@ -256,6 +306,27 @@ async def test_a_hot_statement_uses_its_index(
     assert plan.indexes == {index}, plan.text
     assert "Seq Scan" not in plan.kinds, plan.text
     assert 0 < plan.scanned <= most, plan.text
+
+
+@pytest.mark.not_on_citus("plans are made by each node for its shards")
+@pytest.mark.xdist_group("seeded")
+async def test_payloads_expire_in_the_order_of_their_receipt(seeded: Connection) -> None:
+    """A step reads what it forgets, and not what stays."""
+    days = (datetime.now(UTC) - START).days - 1
+    plan = await explain(seeded, query("submissions/expire"), days, 100)
+    assert plan.indexes == {KEPT_RECEIVED, KEPT_PRIMARY}, plan.text
+    assert "Seq Scan" not in plan.kinds, plan.text
+    assert 0 < plan.scanned <= 400, plan.text
+
+
+@pytest.mark.not_on_citus("plans are made by each node for its shards")
+@pytest.mark.xdist_group("seeded")
+async def test_submissions_are_found_by_the_user_of_their_records(seeded: Connection) -> None:
+    """Erasing looks at the records of one user, and at their submissions."""
+    plan = await explain(seeded, query("submissions/erase_partly"), "u7", None)
+    assert plan.indexes == {USER, KEPT_PRIMARY}, plan.text
+    assert "Seq Scan" not in plan.kinds, plan.text
+    assert 0 < plan.scanned <= 120, plan.text
 
 
 WEEK = (MIDDLE, MIDDLE + timedelta(days=7))

@@ -31,6 +31,7 @@ from hub.api.strict import StrictRequest, record
 from hub.api.tables import Columns
 from hub.db import batches, new_id
 from hub.db.batches import NO_TENANT, Batch, Chunk, Rejected, Settled
+from hub.db.records import Key, key
 from hub.model import BatchSummary, Fate, NewRecord, OnConflict, TenantRecord
 from hub.streams import (
     MAX_ITEM_BYTES,
@@ -49,7 +50,9 @@ CHUNK_RECORDS = 2_000
 CHUNK_BYTES = 4 * 1024 * 1024
 MAX_INLINE = 1_000
 MAX_NAME_LENGTH = 255
-_TURN = 100
+_TURN = 20
+# Chunks of one stream that Postgres stores at the same time, each on a connection of its own.
+_AT_ONCE = 2
 _NOT_STORED = 424
 _ESCAPE = re.compile(rb"\\(?:(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 _MINIMAL = re.compile(r"(?:^|,)\s*return\s*=\s*\"?minimal\b", re.IGNORECASE)
@@ -259,6 +262,13 @@ async def _chunks(request: StrictRequest, format_: Format, encoding: Encoding) -
         yield items
 
 
+async def _oldest(storing: dict[asyncio.Task[None], set[Key]]) -> None:
+    task = next(iter(storing))
+    await asyncio.wait({task})
+    del storing[task]
+    task.result()
+
+
 _Read: TypeAlias = tuple[Item, NewRecord | Problem]
 
 
@@ -288,21 +298,26 @@ class _Intake:
         return f"{self.summary.received} items of batch {self.batch.id} were read before; sending them again is safe"
 
     async def stream(self, chunks: AsyncIterator[list[Item]]) -> None:
-        """Stores chunk by chunk; one is on its way to Postgres while the next is read."""
-        storing: asyncio.Task[None] | None = None
+        """Stores chunk by chunk: up to `_AT_ONCE` are on their way to Postgres while the next is read.
+
+        A chunk that has a key of one on its way waits for it, so that of two records the right one stands.
+        """
+        storing: dict[asyncio.Task[None], set[Key]] = {}
         try:
             async for items in chunks:
                 read = await self.read(items)
-                if storing is not None:
-                    await storing
-                storing = asyncio.create_task(self.store(read))
-            if storing is not None:
-                await storing
+                keys = {key(record) for _, record in read if isinstance(record, NewRecord)}
+                while len(storing) == _AT_ONCE or not all(keys.isdisjoint(others) for others in storing.values()):
+                    await _oldest(storing)
+                storing[asyncio.create_task(self.store(read))] = keys
+            while storing:
+                await _oldest(storing)
             await self.store([], last=True)
         finally:
-            if storing is not None:
-                await asyncio.wait({storing})
-                storing.exception()  # what broke the stream off is raised, and not what came of it
+            if storing:
+                done, _ = await asyncio.wait(storing)
+                for task in done:
+                    task.exception()  # what broke the stream off is raised, and not what came of it
 
     async def read(self, items: Sequence[Item]) -> list[_Read]:
         """Each item as a record, or as what is wrong with it.
@@ -431,6 +446,8 @@ class _Intake:
     def answer(self, *, minimal: bool) -> BatchAnswer:
         """The answer; `minimal` leaves out the items that did not fail."""
         results = [result for result in self._results if not minimal or result.error is not UNSET]
+        if self._streams:  # two chunks may have finished in either order
+            results.sort(key=lambda result: result.line or 0)
         return BatchAnswer(
             batch_id=self.batch.id, dry_run=self.batch.dry_run, summary=self.summary, results=results,
         )  # fmt: skip

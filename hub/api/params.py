@@ -11,7 +11,7 @@ from msgspec import Struct, inspect
 from hub import cursors
 from hub.api.faults import BLANK, DATE, NUL, REQUIRED, bare, parse_instant
 from hub.api.problems import Forbidden, InvalidParam, ValidationFailed
-from hub.cursors import Cursor
+from hub.cursors import Cursor, Position
 from hub.model import in_order
 
 A = TypeVar("A", bound=Struct)
@@ -201,9 +201,11 @@ def _member(kind: inspect.Type, text: str) -> str:
     return text
 
 
-def _cursor(_: inspect.Type, text: str) -> Cursor:
+def _cursor(kind: inspect.Type, text: str) -> Position:
+    assert isinstance(kind, inspect.StructType)  # noqa: S101 - chosen by this type
+    assert issubclass(kind.cls, Position)  # noqa: S101 - no other struct is a parameter
     try:
-        return cursors.decode(text)
+        return cursors.decode(text, kind.cls)
     except cursors.InvalidCursorError:
         raise Unreadable(CURSOR) from None
 

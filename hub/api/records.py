@@ -139,11 +139,12 @@ async def erase_user(request: StrictRequest) -> Erased:
     """Erase everything a user said.
 
     Within one tenant, or everywhere when `tenant_id` is left out and the key is not bound to a tenant. Unknown and repeated
-    parameters are refused: a mistyped `tenant_id` must not erase across tenants.
+    parameters are refused: a mistyped `tenant_id` must not erase across tenants. Payloads of sources do not bring back what was
+    collected before; records that are posted may.
     """
     wanted = params.read(request.scope["query_string"], Erasure, tenant_id=request.principal.tenant_id, closed=True)
     request.exchange.tenant_id = wanted.tenant_id
-    deleted = await erasure.erase_user(request.pool, wanted.user_id, wanted.tenant_id)
+    deleted = await erasure.erase_user(request.pool, request.markers, wanted.user_id, wanted.tenant_id)
     request.exchange.counts = {"deleted": deleted}
     return Erased(deleted, f"Successfully deleted {deleted} feedback records")
 
@@ -184,8 +185,11 @@ async def update_feedback_record(
     opt={"operation": Operation(scope="write", answers={204: None}, problems=(400, 404, 409))},
 )
 async def delete_feedback_record(request: StrictRequest, id: FromPath[str]) -> None:  # noqa: A002 - its public name
-    """Delete a record."""
-    if not await records.delete(request.pool, record_id(id), request.principal.tenant_id):
+    """Delete a record.
+
+    A payload of a source does not bring it back; a record that is posted may.
+    """
+    if not await records.delete(request.pool, request.markers, record_id(id), request.principal.tenant_id):
         raise _not_found()
 
 

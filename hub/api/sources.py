@@ -1,6 +1,5 @@
 """`/v1/sources`: payloads and form definitions of survey tools."""
 
-from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -10,19 +9,19 @@ from litestar import Response, get, post, put
 from litestar.params import FromPath
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from hub import sources
+from hub import snapshots
 from hub.api import params
 from hub.api.openapi import AnyJson, Operation
 from hub.api.problems import BadRequest, InvalidParam, NotFound, Unprocessable, ValidationFailed
 from hub.api.strict import StrictRequest, check_media_type
 from hub.db import forms, submissions
-from hub.db.submissions import Changes, Flattened, Foreign, Stale, Stored, Submission
+from hub.db.submissions import Changes, Foreign, Stale
 from hub.model import MAX_KEY_BYTES, Key, Name, TenantId, Timestamp, key_bytes, shown
+from hub.snapshots import Taken
 from hub.sources import SOURCES
 from hub.sources.bodies import legible
 from hub.sources.drafts import fitting_id
 from hub.sources.interface import (
-    Form,
     FormNeededError,
     Given,
     NotOfSourceError,
@@ -34,8 +33,6 @@ from hub.sources.interface import (
 )
 
 MAX_ATTRIBUTES = 50
-
-FormOf = Callable[[Raw | None], Form | None]
 
 
 class Understood(Struct, frozen=True, kw_only=True):
@@ -122,22 +119,16 @@ class Ingestion(Struct, frozen=True, kw_only=True):
     ) = None
 
 
-class Taken(Flattened, frozen=True, kw_only=True):
-    """What a submission becomes, and what was left out."""
-
-    skipped: list[Skipped]
-
-
 class Tally:
     """Adds up what the submissions of a payload did."""
 
     def __init__(self) -> None:
-        self.submissions = self.stale = 0
+        self.submissions = self.stale = self.erased = 0
         self.changes = Changes(created=0, updated=0, unchanged=0, deleted=0)
         self.skipped: list[Skipped] = []
         self.errors: list[Unread] = []
 
-    def add(self, index: int, result: tuple[Taken, Changes] | Stale | Foreign) -> None:
+    def add(self, index: int, result: tuple[Taken, Changes, list[str]] | Stale | Foreign) -> None:
         if isinstance(result, Foreign):
             self.errors.append(Unread(index=index, problem=f"A submission of {result.source} has this id"))
             return
@@ -145,8 +136,11 @@ class Tally:
         if isinstance(result, Stale):
             self.stale += 1
             return
-        taken, changes = result
+        taken, changes, erased = result
         self.skipped += taken.skipped
+        submission_id = taken.submission.submission_id
+        self.skipped += [Skipped(submission_id=submission_id, field_id=name, reason="erased") for name in erased]
+        self.erased += len(erased)
         names = Changes.__struct_fields__
         self.changes = Changes(**{name: getattr(self.changes, name) + getattr(changes, name) for name in names})
 
@@ -225,8 +219,8 @@ async def put_form(request: StrictRequest, source: FromPath[str], form_id: FromP
     if key_bytes(tenant_id, form_id) > MAX_KEY_BYTES:
         raise ValidationFailed([InvalidParam("form_id", f"must be at most {MAX_KEY_BYTES} bytes with tenant_id")])
     await forms.put(request.pool, tenant_id, name, form_id, name=form.name, definition=definition, fields=form.fields)
-    again = _again(module, tenant_id, name, _parser(module))
-    count = await submissions.flatten_again(request.pool, tenant_id, name, form_id, again)
+    again = snapshots.again(module, tenant_id, name, snapshots.parser(module))
+    count = await submissions.flatten_again(request.pool, request.markers, tenant_id, name, form_id, again)
     request.exchange.counts = {"reflattened": count}
     return FormTaken(tenant_id=tenant_id, source=name, form_id=form_id, fields=form.fields, reflattened=count)
 
@@ -246,7 +240,7 @@ async def take_responses(request: StrictRequest, source: FromPath[str]) -> Respo
     """Store the answers of a survey tool's payload as records.
 
     A payload is a snapshot of its submissions: sent again it changes nothing, an answer that is gone is deleted, an older
-    snapshot is stale. A payload that is one submission without an id takes `submission_id`, else the `Idempotency-Key`
+    snapshot is stale, and what was erased is skipped. A payload that is one submission without an id takes `submission_id`, else the `Idempotency-Key`
     header, else a hash of its content. 207 when some of its submissions could not be read.
     """
     name, module = _source(source)
@@ -261,7 +255,7 @@ async def take_responses(request: StrictRequest, source: FromPath[str]) -> Respo
     own_id = wanted.submission_id or request.headers.get("idempotency-key", "").strip() or None
     # One id cannot stand for several submissions.
     given = Given(form_id=wanted.form_id, submission_id=own_id if len(items) == 1 else None)
-    form_of = _parser(module)
+    form_of = snapshots.parser(module)
     tally = Tally()
     # All are read before any is stored: a payload that lacks its form is refused as a whole.
     for index, snapshot in enumerate([_snapshot(module, item, given) for item in items]):
@@ -271,8 +265,9 @@ async def take_responses(request: StrictRequest, source: FromPath[str]) -> Respo
         if key_bytes(wanted.tenant_id, snapshot.form_id or "", snapshot.submission_id) > MAX_KEY_BYTES:
             tally.errors.append(Unread(index=index, problem="Its ids are too long together"))
             continue
-        arrived = _submission(snapshot, wanted.tenant_id, name, options)
-        tally.add(index, await submissions.take(request.pool, arrived, _arrival(module, snapshot, arrived, form_of)))
+        arrived = snapshots.submission(snapshot, wanted.tenant_id, name, options)
+        flatten = snapshots.arrival(module, snapshot, arrived, form_of)
+        tally.add(index, await submissions.take(request.pool, request.markers, arrived, flatten))
     return _answer(request, tally)
 
 
@@ -315,81 +310,11 @@ def _names(attributes: str | None) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _parser(module: Source[Any]) -> FormOf:
-    """Reads definitions, each once for all the submissions of a request."""
-    parsed: dict[bytes, Form] = {}
-
-    def form_of(definition: Raw | None) -> Form | None:
-        if definition is None:
-            return None
-        key = bytes(definition)
-        if key not in parsed:
-            parsed[key] = module.form(definition)
-        return parsed[key]
-
-    return form_of
-
-
-def _arrival(
-    module: Source[Any], snapshot: Snapshot, arrived: Submission, form_of: FormOf
-) -> submissions.Flatten[Taken]:
-    """Flattens what arrived, together with what another channel had said about the same submission."""
-
-    def flatten(stored: Stored | None, definition: Raw | None) -> Taken:
-        now, kept = snapshot, arrived
-        # A channel that does not name the form may still mean the one that another channel named.
-        if stored is not None and (None in (stored.form_id, snapshot.form_id) or stored.form_id == snapshot.form_id):
-            merged = module.merge(stored.payload, snapshot.payload)
-            form_id = snapshot.form_id or stored.form_id
-            now = module.snapshot(merged, Given(submission_id=snapshot.submission_id, form_id=form_id))
-            kept = _submission(now, arrived.tenant_id, arrived.source, _options(arrived.options))
-        return _taken(module, now, kept, form_of(definition))
-
-    return flatten
-
-
-def _again(module: Source[Any], tenant_id: str, name: str, form_of: FormOf) -> submissions.Again[Taken]:
-    """Flattens what is kept, as it was wanted when it came."""
-
-    def flatten(stored: Stored, definition: Raw | None) -> Taken:
-        snapshot = module.snapshot(stored.payload, Given(submission_id=stored.submission_id, form_id=stored.form_id))
-        kept = _submission(snapshot, tenant_id, name, _options(stored.options))
-        return _taken(module, snapshot, kept, form_of(definition))
-
-    return flatten
-
-
-def _taken(module: Source[Any], snapshot: Snapshot, kept: Submission, form: Form | None) -> Taken:
-    records, skipped = sources.flatten(module, snapshot, form, _options(kept.options), kept.tenant_id)
-    return Taken(submission=kept, source_type=module.ABOUT.source_type, records=records, skipped=skipped)
-
-
-def _options(raw: Raw) -> Options:
-    return msgspec.json.decode(raw, type=Options)
-
-
-def _submission(snapshot: Snapshot, tenant_id: str, name: str, options: Options) -> Submission:
-    return Submission(
-        tenant_id=tenant_id,
-        submission_id=snapshot.submission_id,
-        source=name,
-        form_id=snapshot.form_id,
-        user_id=snapshot.user_id,
-        status=snapshot.status,
-        started_at=snapshot.started_at,
-        completed_at=snapshot.completed_at,
-        duration_seconds=snapshot.duration_seconds,
-        snapshot_order=snapshot.order,
-        payload=snapshot.payload,
-        options=Raw(msgspec.json.encode(options)),
-    )
-
-
 def _answer(request: StrictRequest, tally: Tally) -> Response[Ingested]:
     counts = msgspec.structs.asdict(tally.changes)
     request.exchange.counts = {
         "submissions": tally.submissions, "stale": tally.stale, "skipped": len(tally.skipped),
-        "errors": len(tally.errors), **counts,
+        "erased": tally.erased, "errors": len(tally.errors), **counts,
     }  # fmt: skip
     if tally.errors and not tally.submissions:
         faults = [InvalidParam(f"[{error.index}]", error.problem) for error in tally.errors]

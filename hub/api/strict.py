@@ -33,6 +33,7 @@ from hub.api.problems import (
     ValidationFailed,
 )
 from hub.db import Pool
+from hub.db.erasures import Markers
 from hub.db.writer import Writer
 from hub.model import EARLIEST, LATEST, MAX_DEPTH, MAX_KEY_BYTES, NO_METADATA, NewRecord, TenantRecord, key_bytes
 
@@ -68,6 +69,11 @@ class StrictRequest(Request[Principal, Principal, State]):
     def pool(self) -> Pool:
         """The connections of this process."""
         return cast("Pool", self.app.state.pool)
+
+    @property
+    def markers(self) -> Markers:
+        """What names the things that were erased."""
+        return cast("Markers", self.app.state.markers)
 
     @property
     def writer(self) -> Writer:

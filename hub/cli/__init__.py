@@ -8,7 +8,7 @@ import click
 
 import hub
 from hub import settings as environment
-from hub.cli import backfill, database, doctor, import_hub, keys, rejects, serve
+from hub.cli import backfill, database, doctor, import_hub, keys, reflatten, rejects, serve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,6 +37,7 @@ for command in (
     keys.keys,
     backfill.backfill,
     import_hub.import_hub,
+    reflatten.reflatten,
     rejects.rejects,
 ):
     main.add_command(command)

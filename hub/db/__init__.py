@@ -19,6 +19,7 @@ _HUB = Path(__file__).resolve().parent.parent
 SQL = _HUB / "sql" if (_HUB / "sql").is_dir() else _HUB.parent / "sql"
 
 T = TypeVar("T")
+Acquired: TypeAlias = "asyncpg.pool.PoolAcquireContext[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
 # What asyncpg raises when the database cannot be reached, is shutting down, cancels a statement that took too long, or when
@@ -44,9 +45,9 @@ _DEADLOCK_ATTEMPTS = 4
 def unavailable(error: BaseException) -> bool:
     """Whether the database could not be asked, rather than answering something unwelcome.
 
-    A connection that is lost between two statements is asyncpg's InterfaceError; one that is also a ValueError is our mistake.
+    What asyncpg says of a connection that is lost under it depends on the moment; a ValueError among it is our mistake.
     """
-    lost = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
+    lost = isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError) and not isinstance(error, ValueError)
     return lost or isinstance(error, _UNAVAILABLE)
 
 
@@ -64,13 +65,16 @@ def new_id() -> UUID:
     return uuid6.uuid7()
 
 
+def new_ids(count: int) -> list[UUID]:
+    """So many ids, one after another: random bits for each would take Postgres' time, which waits for them."""
+    first = uuid6.uuid7().int
+    return [UUID(int=first + n) for n in range(count)]
+
+
 def encoded(records: Sequence[tuple[UUID, NewRecord]]) -> str:
     """Records with their ids as the one jsonb parameter of an insert."""
     rows = (b'{"id":"%b",' % str(key).encode() + msgspec.json.encode(record)[1:] for key, record in records)
     return f"[{b','.join(rows).decode()}]"
-
-
-Acquired: TypeAlias = "asyncpg.pool.PoolAcquireContext[asyncpg.Record]"
 
 
 class Pool:

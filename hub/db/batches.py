@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Struct, structs
 
-from hub.db import UNSTORABLE, Connection, Pool, new_id, query, records, retry_deadlocks
+from hub.db import UNSTORABLE, Connection, Pool, new_ids, query, records, retry_deadlocks
 from hub.model import BatchSummary, Fate, NewRecord, OnConflict, StoredBatch
 
 _STAGE = query("batches/stage")
@@ -131,7 +131,7 @@ async def _attempt(connection: Connection, batch: Batch, chunk: Chunk, *, with_i
 
 
 async def _settle(connection: Connection, batch: Batch, chunk: Chunk, *, with_ids: bool) -> Settled:
-    ids = [new_id() for _ in chunk.records]
+    ids = new_ids(len(chunk.records))
     fates: list[Fate] = []
     if chunk.records and batch.on_conflict == "update":
         fates = await _overwrite(connection, batch, chunk.records, ids)

@@ -1,30 +1,42 @@
-"""Erasing a person: everything that is known to be theirs, and what nobody could read but their name stands in."""
+"""Erasing a person: everything that is known to be theirs, and what nobody could read but their name stands in.
+
+What was collected before does not come back by payloads: those that name the person, and those of the same submissions that do
+not, as some channels leave the person out.
+"""
 
 import json
 import re
 
-from hub.db import Connection, Pool, query, retry_deadlocks
+from hub.db import Connection, Pool, erasures, query, retry_deadlocks
+from hub.db.erasures import Markers
 
 _RECORDS = query("records/erase_user")
 _SUBMISSIONS = query("submissions/erase_user")
+_PARTLY = query("submissions/erase_partly")
 _REJECTS = query("rejects/erase_user")
 
 
-async def erase_user(pool: Pool, user_id: str, tenant_id: str | None) -> int:
+async def erase_user(pool: Pool, markers: Markers, user_id: str, tenant_id: str | None) -> int:
     """Deletes a user's records, kept payloads and rejects; the number of records. None as the tenant means every tenant."""
     async with pool.acquire() as connection:
-        return await retry_deadlocks(lambda: _erase_user(connection, user_id, tenant_id))
+        return await retry_deadlocks(lambda: _erase_user(connection, markers, user_id, tenant_id))
 
 
-async def _erase_user(connection: Connection, user_id: str, tenant_id: str | None) -> int:
+async def _erase_user(connection: Connection, markers: Markers, user_id: str, tenant_id: str | None) -> int:
     patterns = [in_object(user_id), in_table(user_id)]
     patterns_of_tenant = [None, None] if tenant_id is None else [in_object(tenant_id), in_table(tenant_id)]
     async with connection.transaction():
+        # One lock for all tenants, or an erasure everywhere would have to know them.
+        await erasures.lock(connection, markers.user(None, user_id))
         # Before the records: a reject that is repaired meanwhile is then either gone here or a record below.
         await connection.execute(_REJECTS, user_id, tenant_id, *patterns, *patterns_of_tenant)
-        status = await connection.execute(_RECORDS, user_id, tenant_id)
-        await connection.execute(_SUBMISSIONS, user_id, tenant_id)
-    return int(status.rpartition(" ")[2])
+        # Submissions first: a payload that is being stored holds its row, and its records are seen once it let go.
+        kept = await connection.fetch(_SUBMISSIONS, user_id, tenant_id)
+        await connection.execute(_PARTLY, user_id, tenant_id)
+        gone = await connection.fetch(_RECORDS, user_id, tenant_id)
+        submissions = [markers.submission(row["tenant_id"], row["submission_id"]) for row in (*kept, *gone)]
+        await erasures.mark(connection, [markers.user(tenant_id, user_id), *submissions])
+    return sum(row["count"] for row in gone)
 
 
 def in_object(value: str) -> str:

@@ -3,19 +3,22 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
+from typing import TypeAlias
 from uuid import UUID
 
 import msgspec
 
 from hub import cursors
 from hub.cursors import Cursor, Order, Paging, Sort
-from hub.db import Connection, Pool, encoded, new_id, query, retry_deadlocks
+from hub.db import Connection, Pool, encoded, erasures, new_id, query, retry_deadlocks
+from hub.db.erasures import Markers
 from hub.model import Created, Duplicate, NewRecord, Outcome, RecordFilter, RecordPatch
 
 _INSERT = query("records/insert")
 _FIND_IDS = query("records/find_ids")
 _GET = query("records/get")
 _PATCH = query("records/patch")
+_WHOSE = query("records/whose")
 _DELETE = query("records/delete")
 _COUNT = query("records/count")
 _PAGES: dict[tuple[Sort, Order], str] = {
@@ -28,6 +31,9 @@ _PAGE_OF_TENANT = query("records/page_of_tenant")
 _NEWEST_FIRST = ("collected_at", "desc")
 _BEFORE_ALL = (datetime.max.replace(tzinfo=UTC), UUID(int=0))  # asyncpg sends `infinity`
 _MAX_ATTEMPTS = 5
+
+Key: TypeAlias = tuple[str, str, str]
+"""Tenant, submission and field: of each there is one record."""
 
 
 class _Position(msgspec.Struct):
@@ -73,7 +79,7 @@ async def _insert(connection: Connection, records: Sequence[tuple[UUID, NewRecor
     return {row["id"]: Created(row["id"], row["collected_at"], row["created_at"]) for row in rows}
 
 
-def key(record: NewRecord) -> tuple[str, str, str]:
+def key(record: NewRecord) -> Key:
     return (record.tenant_id, record.submission_id, record.field_id)
 
 
@@ -102,10 +108,29 @@ async def patch(pool: Pool, record_id: UUID, changes: RecordPatch, tenant_id: st
     return text
 
 
-async def delete(pool: Pool, record_id: UUID, tenant_id: str | None) -> bool:
-    """Whether there was such a record."""
+async def delete(pool: Pool, markers: Markers, record_id: UUID, tenant_id: str | None) -> bool:
+    """Whether there was such a record. Payloads do not bring it back."""
+
+    async def attempt() -> bool:
+        async with connection.transaction():
+            whose = await connection.fetchrow(_WHOSE, record_id, tenant_id)
+            if whose is None:
+                return False
+            key: tuple[str, str] = whose["tenant_id"], whose["submission_id"]
+            await erasures.lock(connection, markers.submission(*key))
+            gone = await connection.fetchrow(_DELETE, record_id, key[0])
+            if gone is None:
+                return False
+            names = [gone["field_id"]]
+            # Without its form's definition a part of a question has a makeshift id, and another one with it. Which one is
+            # not known yet, so then the whole question is held back.
+            if gone["provisional"] and gone["field_group_id"]:
+                names.append(gone["field_group_id"])
+            await erasures.mark(connection, [markers.record(*key, name) for name in names])
+            return True
+
     async with pool.acquire() as connection:
-        return await connection.execute(_DELETE, record_id, tenant_id) != "DELETE 0"
+        return await retry_deadlocks(attempt)
 
 
 async def page(pool: Pool, selection: RecordFilter, paging: Paging) -> tuple[list[str], Cursor | None]:

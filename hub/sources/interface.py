@@ -6,14 +6,13 @@ from typing import Literal, Protocol, TypeVar
 
 from msgspec import Raw, Struct
 
-from hub.model import Draft
+from hub.model import Draft, Status
 
 F = TypeVar("F", bound="Form")
 Reason = Literal[
     "empty", "personal_data", "needs_definition", "not_feedback", "unsupported_type", "out_of_range", "unparseable",
     "too_long", "erased", "retention",
 ]  # fmt: skip
-Status = Literal["started", "partial", "completed", "dismissed"]
 
 
 class NotOfSourceError(Exception):

@@ -9,7 +9,7 @@ from functools import partial
 import msgspec
 from msgspec import Raw, Struct
 
-from hub.model import Draft
+from hub.model import Draft, Status
 from hub.sources.answers import Answers, Asked, Metadata, Question, Scale, by_entry, by_shape, score
 from hub.sources.drafts import fitting_id
 from hub.sources.interface import (
@@ -21,7 +21,6 @@ from hub.sources.interface import (
     Reason,
     Skipped,
     Snapshot,
-    Status,
     UnreadableError,
 )
 from hub.sources.values import (

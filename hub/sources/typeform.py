@@ -13,7 +13,7 @@ from itertools import zip_longest
 import msgspec
 from msgspec import Raw, Struct
 
-from hub.model import EARLIEST, LATEST, Draft
+from hub.model import EARLIEST, LATEST, Draft, Status
 from hub.sources.answers import (
     Answers,
     Asked,
@@ -36,7 +36,6 @@ from hub.sources.interface import (
     NotOfSourceError,
     Options,
     Snapshot,
-    Status,
     UnreadableError,
 )
 from hub.sources.values import (

@@ -366,6 +366,19 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ("formbricks/responses", RESPONSE, 200),
         ("formbricks/responses?tenant_id=other", RESPONSE, 403),
     ],
+    ("GET", "/v1/submissions"): [
+        ("", None, 200),
+        ("?tenant_id=other", None, 403),
+        ("?tenant_id=+other+", None, 403),
+        ("?tenant_id=&tenant_id=other", None, 400),
+        ("?tenant_id=acme&tenant_id=other", None, 200),
+    ],
+    # Both tenants have a submission of this name.
+    ("GET", "/v1/submissions/{submission_id:str}"): [
+        ("r1?payload=true", None, 200),
+        ("r1?tenant_id=other", None, 403),
+        ("r1?payload=true&tenant_id=other", None, 403),
+    ],
     ("POST", "/v1/feedback-records/batch"): [
         ("", b"[%b]" % THEIRS, 422),
         ("", b"[%b]" % OWN.replace(b'"r1"', b'"r2"'), 200),
@@ -445,7 +458,7 @@ async def test_no_route_lets_a_bound_key_reach_another_tenant(
     async def theirs() -> list[str]:
         return [
             row[0]
-            for table in ("feedback_records", "forms", "submissions", "rejects")
+            for table in ("feedback_records", "forms", "submissions", "rejects", "erasures")
             for row in await connection.fetch(f"select t::text from {table} as t where tenant_id = 'other' order by 1")
         ]
 

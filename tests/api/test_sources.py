@@ -109,9 +109,9 @@ async def test_definition_flattens_what_was_there_before(client: httpx.AsyncClie
     stored = await define(client)
     late = await records(client, submission_id="cmwujsswh21iwzgdxtp15u3m2")
 
-    await client.delete("/v1/feedback-records", params={"user_id": "usr_7f3a", "tenant_id": "acme"})
-    await send(client, sample("04_v1_responses_list"))
-    early = await records(client, submission_id="cmwujsswh21iwzgdxtp15u3m2")
+    await client.put(FORM, params={"tenant_id": "globex"}, content=DEFINITION)
+    await send(client, sample("04_v1_responses_list"), tenant_id="globex")
+    early = await records(client, "globex", submission_id="cmwujsswh21iwzgdxtp15u3m2")
 
     assert stored["reflattened"] == 4
     assert early.keys() == late.keys()

@@ -1,12 +1,16 @@
 """The clients of the benchmark: each round is one call in a process of its own.
 
-HTTP by hand, because a client library costs more than the server it would measure: requests are bytes made beforehand, and
+HTTP of single records by hand, because a client library costs more than the server it would measure: requests are bytes made beforehand, and
 of an answer only the status and the end are looked for.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
+from itertools import islice
 from typing import TypeAlias, cast
 
 import asyncpg
@@ -29,6 +33,7 @@ class Round(Struct, frozen=True):
     done: int
     seconds: float
     milliseconds: list[float]
+    """Of half the requests, and of all but one in a hundred; none of a batch."""
 
     @property
     def rate(self) -> float:
@@ -114,6 +119,85 @@ def lists(target: Target, connections: int, seconds: float) -> Round:
     """First pages of a hundred records."""
     paths = [f"/v1/feedback-records?tenant_id={tenant}&limit=100" for tenant in rows.TENANTS]
     return uvloop.run(_http(target, _gets(target, paths), b"200", connections, seconds))
+
+
+_BATCH = "/v1/feedback-records/batch"
+_CHUNK = 2_000
+_PATIENCE = 600
+
+
+def stream(target: Target, name: str, count: int, *, scattered: bool = False) -> Round:
+    """One request with so many records as NDJSON."""
+    pieces = list(rows.lines(name, count, rows.scattered if scattered else rows.submissions))
+    return _batches(target, "application/x-ndjson", [pieces], count)
+
+
+def arrays(target: Target, name: str, count: int, of: int) -> Round:
+    """JSON arrays of so many records, one after another on one connection."""
+    bodies = list(islice(rows.arrays(name, of), count // of))
+    return _batches(target, "application/json", [[body] for body in bodies], count)
+
+
+def _batches(target: Target, media_type: str, bodies: Sequence[Sequence[bytes]], count: int) -> Round:
+    with closing(HTTPConnection("127.0.0.1", target.port, timeout=_PATIENCE)) as connection:
+        started = time.perf_counter()
+        for pieces in bodies:
+            headers = {
+                "Authorization": f"Bearer {target.key}",
+                "Content-Type": media_type,
+                "Content-Length": str(sum(map(len, pieces))),
+            }
+            connection.request("POST", _BATCH, pieces, headers)
+            answer = connection.getresponse()
+            text = answer.read()
+            if answer.status != 200:
+                raise Refused(text[:2000].decode(errors="replace"))
+        return Round(count, time.perf_counter() - started, [])
+
+
+def copies(dsn: str, name: str, count: int) -> Round:
+    """What Postgres itself does with a batch: rows that are made beforehand, staged by COPY, inserted, committed chunk by chunk."""
+    return uvloop.run(_copies(dsn, list(islice(rows.tuples(name), count))))
+
+
+async def _copies(dsn: str, values: list[tuple[object, ...]]) -> Round:
+    columns = ", ".join(rows.COLUMNS)
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(f"""
+        create temporary table staged on commit delete rows as select {columns} from feedback_records with no data
+    """)
+    insert = f"""
+        insert into feedback_records ({columns}, collected_at, created_at, updated_at)
+        select {columns}, now(), now(), now() from staged
+        on conflict (tenant_id, submission_id, field_id) do nothing
+    """
+    started = time.perf_counter()
+    for first in range(0, len(values), _CHUNK):
+        async with connection.transaction():
+            chunk = values[first : first + _CHUNK]
+            await connection.copy_records_to_table("staged", records=chunk, columns=rows.COLUMNS)
+            await connection.execute(insert)
+    elapsed = time.perf_counter() - started
+    await connection.close()
+    return Round(len(values), elapsed, [])
+
+
+def fill(dsn: str, name: str, count: int) -> Round:
+    """Rows of the last three years, straight into the table."""
+    return uvloop.run(_fill(dsn, name, count))
+
+
+async def _fill(dsn: str, name: str, count: int) -> Round:
+    connection = await asyncpg.connect(dsn)
+    started = time.perf_counter()
+    step = timedelta(days=1000) / count
+    begin = datetime.now(UTC) - count * step
+    made = islice(rows.tuples(name, rows.scattered), count)
+    values = ((*row, *(begin + n * step,) * 3) for n, row in enumerate(made))
+    columns = (*rows.COLUMNS, "collected_at", "created_at", "updated_at")
+    await connection.copy_records_to_table("feedback_records", records=values, columns=columns)
+    await connection.close()
+    return Round(count, time.perf_counter() - started, [])
 
 
 def health(target: Target, connections: int, seconds: float) -> Round:

@@ -1,17 +1,20 @@
 """The records of the benchmark: the same for every contestant, each with a submission of its own."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TypeAlias
 
 import msgspec
 import uuid6
 
 Value: TypeAlias = str | int | dict[str, str]
+Ids: TypeAlias = Callable[[str], Iterator[bytes]]
 
 TENANTS = [f"tenant-{n}" for n in range(8)]
 _KINDS = 500
 _SUBMISSION = "@" * 24
+_GOLDEN = 0x9E37_79B9_7F4A_7C15  # odd, so that multiples of it differ
 _TEXT = (
     "the export to our billing system takes far too long and support could not say when it will be fixed but the new "
     "dashboard is easy to read thank you for adding filters please also let me sort by date on my phone it works great"
@@ -60,16 +63,41 @@ def submissions(name: str) -> Iterator[bytes]:
         number += 1
 
 
+def scattered(name: str) -> Iterator[bytes]:
+    """The same, in no order, as survey tools give them: each falls on another page of a large index."""
+    number = 0
+    suffix = name.encode().rjust(len(_SUBMISSION) - 16, b"s")
+    while True:
+        yield b"%016x%b" % (number * _GOLDEN & 0xFFFF_FFFF_FFFF_FFFF, suffix)
+        number += 1
+
+
+def lines(name: str, count: int, ids: Ids = submissions) -> Iterator[bytes]:
+    """Records as lines of NDJSON, some at a time."""
+    whole = [(before, after + b"\n") for before, after, _ in bodies()]
+    fresh = ids(name)
+    for done in range(0, count, _KINDS):
+        yield b"".join(before + next(fresh) + after for before, after in whole[: count - done])
+
+
+def arrays(name: str, count: int) -> Iterator[bytes]:
+    """JSON arrays without end, each of so many records."""
+    fresh = lines(name, 1 << 60)
+    while True:
+        texts = b"".join(islice(fresh, count // _KINDS)).removesuffix(b"\n")
+        yield b"[%b]" % texts.replace(b"\n", b",")
+
+
 COLUMNS = ("id", *kinds()[0])
 
 
-def tuples(name: str) -> Iterator[tuple[object, ...]]:
+def tuples(name: str, ids: Ids = submissions) -> Iterator[tuple[object, ...]]:
     """Rows without end, in the order of COLUMNS."""
     templates = [
         tuple(msgspec.json.encode(value).decode() if isinstance(value, dict) else value for value in kind.values())[:-1]
         for kind in kinds()
     ]
-    ids = submissions(name)
+    fresh = ids(name)
     while True:
         for template in templates:
-            yield (uuid6.uuid7(), *template, next(ids).decode())
+            yield (uuid6.uuid7(), *template, next(fresh).decode())

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from hub.db import Connection, Pool, forms, open_pool, query, records, submissions
-from hub.db.submissions import Changes, Flattened, Foreign, Stale, Stored, Submission
+from hub.db.erasures import Markers
+from hub.db.submissions import Again, Changes, Extent, Flattened, Foreign, Selection, Stale, Stored, Submission
 from hub.model import NewRecord
 from hub.settings import Settings
+from tests.conftest import SECRET_KEY
 from tests.databases import Databases
 
+MARKERS = Markers(SECRET_KEY)
 KEY = ("tenant_id", "submission_id", "field_id")
 Answers = Mapping[str, str]
 
@@ -58,7 +61,7 @@ def flattened(kept: Submission, definition: Raw | None, collected_at: datetime |
 
 async def take(pool: Pool, answers: Answers, order: str, **names: str) -> Changes | Stale | Foreign:
     arrived = submission(answers, order, **names)
-    result = await submissions.take(pool, arrived, lambda _, definition: flattened(arrived, definition))
+    result = await submissions.take(pool, MARKERS, arrived, lambda _, definition: flattened(arrived, definition))
     return result[1] if isinstance(result, tuple) else result
 
 
@@ -128,7 +131,7 @@ async def test_failed_flattening_leaves_no_trace(pool: Pool, connection: Connect
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await submissions.take(pool, submission({}, "1"), fail)
+        await submissions.take(pool, MARKERS, submission({}, "1"), fail)
 
     assert await connection.fetchval("select count(*) from submissions") == 0
     assert await connection.fetchval("select count(*) from forms") == 0
@@ -139,7 +142,7 @@ async def test_time_of_receipt_is_no_change(pool: Pool, connection: Connection) 
     arrived = submission({"a": "1"}, "1")
     known = datetime(2026, 5, 1, tzinfo=UTC)
     await take(pool, {"a": "1"}, "1")
-    dated = await submissions.take(pool, arrived, lambda *_: flattened(arrived, None, known))
+    dated = await submissions.take(pool, MARKERS, arrived, lambda *_: flattened(arrived, None, known))
 
     assert isinstance(dated, tuple)
     assert dated[1] == changes(updated=1)
@@ -214,7 +217,7 @@ async def test_definition_and_submissions_at_once(dsn: str, connection: Connecti
         await forms.put(
             pool, "acme", "tool", "form", name=None, definition=Raw(b'{"a":"%b"}' % label.encode()), fields=1
         )
-        await submissions.flatten_again(pool, "acme", "tool", "form", again)
+        await submissions.flatten_again(pool, MARKERS, "acme", "tool", "form", again)
 
     await asyncio.gather(
         *(take(pool, {"a": "1"}, "1", submission_id=f"s{n}") for n in range(20)), define("first"), define("second"),
@@ -240,9 +243,96 @@ async def test_flattening_again_goes_over_every_page(
         seen.append(held.submission_id)
         return flattened(submission({"b": "2"}, "1", held.submission_id), definition)
 
-    assert await submissions.flatten_again(pool, "acme", "tool", "form", again) == 7
+    assert await submissions.flatten_again(pool, MARKERS, "acme", "tool", "form", again) == 7
     assert seen == [f"s{n}" for n in range(7)]
     assert await stored(connection) == {"b": "2"}
+
+
+async def test_expired_payload_leaves_the_submission_and_its_records(
+    pool: Pool, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are. What stays cannot be flattened again, and a snapshot that comes later is taken as ever."""
+    monkeypatch.setattr(submissions, "_EXPIRY_STEP", 2)
+    for n in range(5):
+        await take(pool, {"a": "1"}, "1", submission_id=f"s{n}")
+    await connection.execute(
+        "update submissions set received_at = now() - interval '8 days' where submission_id <> 's4'"
+    )
+
+    assert await submissions.expire_payloads(pool, 9) == 0
+    assert await submissions.expire_payloads(pool, 7) == 4
+    assert await submissions.expire_payloads(pool, 7) == 0
+    assert await connection.fetchval("select count(*) from feedback_records") == 5
+    assert await submissions.extent(pool, Selection()) == Extent(kept=1, expired=4)
+    assert await take(pool, {"a": "2"}, "2", submission_id="s0") == changes(updated=1)
+    assert await take(pool, {"a": "0"}, "0", submission_id="s1") == Stale()
+    assert await submissions.extent(pool, Selection()) == Extent(kept=2, expired=3)
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        (Selection(), ["acme s0", "acme s1", "acme s2", "globex s0"]),
+        (Selection(source="tool"), ["acme s0", "acme s1", "globex s0"]),
+        (Selection(source="tool", tenant_id="acme"), ["acme s0", "acme s1"]),
+        (Selection(form_id="form", tenant_id="globex"), ["globex s0"]),
+        (Selection(form_id="another"), []),
+    ],
+)
+async def test_what_is_selected_is_flattened_again(pool: Pool, selection: Selection, expected: list[str]) -> None:
+    """A source, a form, a tenant, or everything, tenant by tenant."""
+    for tenant_id, name, source in (
+        ("acme", "s0", "tool"), ("globex", "s0", "tool"), ("acme", "s1", "tool"), ("acme", "s2", "another"),
+    ):  # fmt: skip
+        await take(pool, {"a": "1"}, "1", tenant_id=tenant_id, submission_id=name, source=source)
+    seen: list[str] = []
+    counts = [n async for n in submissions.flatten_selected(pool, MARKERS, selection, "1", _noting(seen))]
+
+    assert seen == expected
+    assert counts[-1] == len(expected) == (await submissions.extent(pool, selection)).kept
+
+
+async def test_a_run_that_was_broken_off_goes_on_where_it_stopped(
+    pool: Pool, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the page that was not finished; another selection or another version of the hub begins anew."""
+    monkeypatch.setattr(submissions, "_PAGE", 3)
+    for n in range(8):
+        await take(pool, {"a": "1"}, "1", submission_id=f"s{n}")
+    first: list[str] = []
+    broken = submissions.flatten_selected(pool, MARKERS, Selection(), "1", _noting(first, most=5))
+    with pytest.raises(ZeroDivisionError):
+        _ = [n async for n in broken]
+
+    async def run(selection: Selection, version: str) -> tuple[list[int], list[str]]:
+        seen: list[str] = []
+        run = submissions.flatten_selected(pool, MARKERS, selection, version, _noting(seen))
+        return [n async for n in run], [name.removeprefix("acme s") for name in seen]
+
+    everything = list("01234567")
+    assert await run(Selection(source="tool"), "1") == ([0, 3, 6, 8], everything)
+    assert await run(Selection(), "1") == ([3, 6, 8], everything[3:])
+    assert await run(Selection(), "1") == ([0, 3, 6, 8], everything)
+    with pytest.raises(ZeroDivisionError):
+        _ = [n async for n in submissions.flatten_selected(pool, MARKERS, Selection(), "1", _noting([], most=5))]
+    assert await run(Selection(), "2") == ([0, 3, 6, 8], everything)
+    assert await connection.fetchval("select count(*) from reflattenings") == 0
+
+
+def _noting(seen: list[str], most: int = 1000) -> Callable[[str, str], Again[Flattened]]:
+    """Flattens as before and writes down what; fails when that was enough."""
+
+    def again(tenant_id: str, source: str) -> Again[Flattened]:
+        def flatten(held: Stored, definition: Raw | None) -> Flattened:
+            if len(seen) == most:
+                raise ZeroDivisionError
+            seen.append(f"{tenant_id} {held.submission_id}")
+            answers = msgspec.json.decode(held.payload, type=dict[str, str])
+            return flattened(submission(answers, "1", held.submission_id, tenant_id, source), definition)
+
+        return flatten
+
+    return again
 
 
 @pytest.mark.not_on_citus("fifty databases' worth of histories take too long there")

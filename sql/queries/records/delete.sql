@@ -1,3 +1,4 @@
--- One record by its id, within one tenant or wherever it is.
+-- One record by its id. What its marker is made of comes back.
 delete from feedback_records
-where id = $1 and ($2::text is null or tenant_id = $2)
+where id = $1 and tenant_id = $2
+returning submission_id, field_id, field_group_id, coalesce(metadata -> 'definition_missing' = 'true', false) as provisional

@@ -1,3 +1,7 @@
--- Everything a user said, within one tenant or in all of them.
-delete from feedback_records
-where user_id = $1 and ($2::text is null or tenant_id = $2)
+-- Everything a user said, within one tenant or in all of them; how much it was in each submission.
+with gone as (
+    delete from feedback_records
+    where user_id = $1 and ($2::text is null or tenant_id = $2)
+    returning tenant_id, submission_id
+)
+select tenant_id, submission_id, count(*) from gone group by tenant_id, submission_id

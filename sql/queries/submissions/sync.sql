@@ -1,7 +1,8 @@
 -- Makes a submission's records those of its latest snapshot, in one statement: inserts what is new, updates what differs,
 -- deletes what the source made once and makes no more, and leaves the identical untouched, `updated_at` too.
 -- A time of collection that is only the time of receipt (null here) is no difference.
--- A record that was posted directly under the same key in the meantime is updated like one that was there.
+-- A record that was posted directly under the same key in the meantime is updated like one that was there; one that was
+-- posted under a key whose answer is held back ($5: it was erased) is nobody's business here.
 with input as materialized (
     select * from jsonb_populate_recordset(null::feedback_records, $4)
 ),
@@ -22,6 +23,7 @@ written as (
 gone as (
     delete from feedback_records
     where tenant_id = $1 and submission_id = $2 and source_type = $3 and field_id not in (select field_id from input)
+        and field_id not in (select jsonb_array_elements_text($5))
     returning id
 )
 select

@@ -1,0 +1,91 @@
+"""From what a source makes of a payload to what is stored of its submission.
+
+The functions that `hub.db.submissions` calls back inside its transactions, for requests and for commands alike.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import Raw
+
+from hub import sources
+from hub.db.submissions import Again, Flatten, Flattened, Stored, Submission
+from hub.sources.interface import Form, Given, Options, Skipped, Snapshot, Source
+
+FormOf: TypeAlias = Callable[[Raw | None], Form | None]
+
+
+class Taken(Flattened, frozen=True, kw_only=True):
+    """What a submission becomes, and what was left out."""
+
+    skipped: list[Skipped]
+
+
+def parser(module: Source[Any]) -> FormOf:
+    """Reads definitions, each once for all the submissions of a request."""
+    parsed: dict[bytes, Form] = {}
+
+    def form_of(definition: Raw | None) -> Form | None:
+        if definition is None:
+            return None
+        key = bytes(definition)
+        if key not in parsed:
+            parsed[key] = module.form(definition)
+        return parsed[key]
+
+    return form_of
+
+
+def arrival(module: Source[Any], snapshot: Snapshot, arrived: Submission, form_of: FormOf) -> Flatten[Taken]:
+    """Flattens what arrived, together with what another channel had said about the same submission."""
+
+    def flatten(stored: Stored | None, definition: Raw | None) -> Taken:
+        now, kept = snapshot, arrived
+        # A channel that does not name the form may still mean the one that another channel named.
+        if stored is not None and (None in (stored.form_id, snapshot.form_id) or stored.form_id == snapshot.form_id):
+            merged = module.merge(stored.payload, snapshot.payload)
+            form_id = snapshot.form_id or stored.form_id
+            now = module.snapshot(merged, Given(submission_id=snapshot.submission_id, form_id=form_id))
+            kept = submission(now, arrived.tenant_id, arrived.source, _options(arrived.options))
+        return _taken(module, now, kept, form_of(definition))
+
+    return flatten
+
+
+def again(module: Source[Any], tenant_id: str, name: str, form_of: FormOf) -> Again[Taken]:
+    """Flattens what is kept, as it was wanted when it came."""
+
+    def flatten(stored: Stored, definition: Raw | None) -> Taken:
+        snapshot = module.snapshot(stored.payload, Given(submission_id=stored.submission_id, form_id=stored.form_id))
+        kept = submission(snapshot, tenant_id, name, _options(stored.options))
+        return _taken(module, snapshot, kept, form_of(definition))
+
+    return flatten
+
+
+def submission(snapshot: Snapshot, tenant_id: str, name: str, options: Options) -> Submission:
+    """The snapshot as it is kept."""
+    return Submission(
+        tenant_id=tenant_id,
+        submission_id=snapshot.submission_id,
+        source=name,
+        form_id=snapshot.form_id,
+        user_id=snapshot.user_id,
+        status=snapshot.status,
+        started_at=snapshot.started_at,
+        completed_at=snapshot.completed_at,
+        duration_seconds=snapshot.duration_seconds,
+        snapshot_order=snapshot.order,
+        payload=snapshot.payload,
+        options=Raw(msgspec.json.encode(options)),
+    )
+
+
+def _taken(module: Source[Any], snapshot: Snapshot, kept: Submission, form: Form | None) -> Taken:
+    records, skipped = sources.flatten(module, snapshot, form, _options(kept.options), kept.tenant_id)
+    return Taken(submission=kept, source_type=module.ABOUT.source_type, records=records, skipped=skipped)
+
+
+def _options(raw: Raw) -> Options:
+    return msgspec.json.decode(raw, type=Options)

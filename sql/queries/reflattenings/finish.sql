@@ -1,0 +1,2 @@
+-- A run that is finished leaves nothing to go on from.
+delete from reflattenings where selection = $1
