@@ -62,7 +62,7 @@ def create_app(settings: Settings) -> Edge:
         logging_config=None,
         request_max_body_size=64 * 1024,
     )
-    litestar.state.server = settings.public_base_url or f"http://{settings.host}:{settings.port}"
+    litestar.state.server = settings.url
     return Edge(litestar, settings)
 
 

@@ -52,13 +52,6 @@ class UnreachableError(Exception):
     """The hub did not answer, or only with failures of its own, however often it was asked."""
 
 
-def base_url(settings: Settings) -> str:
-    """Where the hub of these settings answers."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
-    host = f"[{host}]" if ":" in host else host
-    return settings.public_base_url or f"http://{host}:{settings.port}"
-
-
 def api_key(settings: Settings) -> str | None:
     """The key of these settings: API_KEY, or the one that `hub serve` keeps under DATA_DIR."""
     path = settings.data_dir / "api_key"

@@ -26,6 +26,19 @@ def in_order(values: Iterable[object]) -> tuple[str, ...]:
     return _LITERALS.get(frozenset(known), known)
 
 
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(2080, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+LARGEST_NUMBER = 1e15
+MAX_DEPTH = 128
+# The unique index cannot hold a larger key: an eighth of a page, less its own overhead.
+MAX_KEY_BYTES = 2600
+
+
+def key_bytes(*parts: str) -> int:
+    """How much of an index entry a key of these parts takes."""
+    return sum(len(part) if part.isascii() else len(part.encode()) for part in parts)
+
+
 # Patterns are for readers of the published schema; what breaks them is refused elsewhere, in the contract's words.
 _TIME = (
     r"-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
@@ -48,7 +61,7 @@ Names = tuple[Name, ...]
 Label = Annotated[str, _text(0, 2048)]
 Text = Annotated[str, _text(0, 30000)]
 Language = Annotated[str, _text(0, 10)]
-Number = Annotated[float, Meta(ge=-1e15, le=1e15)]
+Number = Annotated[float, Meta(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
 Score = Annotated[float, Meta(ge=-1, le=1)]
 Instant = Annotated[
     datetime, _instant("(19[7-9][0-9]|20([0-7][0-9]|80))", "RFC 3339 with an offset, 1970-01-01 to 2080-12-31, UTC")

@@ -135,9 +135,7 @@ def secret_of(settings: Settings) -> str:
 
 def welcome(settings: Settings, api_key: str, postgres: embedded.Postgres | None) -> str:
     """What a person needs next."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 # compared, not bound
-    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    url = (settings.public_base_url or f"http://{host}:{settings.port}").rstrip("/")
+    url = settings.url
     key = "$API_KEY" if settings.api_key else api_key
     command = shlex.quote(sys.argv[0]) if Path(sys.argv[0]).name == "hub" else f"{shlex.quote(sys.executable)} -m hub"
     if "DATA_DIR" in os.environ:

@@ -39,7 +39,7 @@ class Settings(Struct, kw_only=True, frozen=True, rename="upper"):
     public_base_url: str | None = None
     """How clients reach this hub, when not as http://HOST:PORT."""
     problem_base_url: str = "https://hub.formbricks.com/problems/"
-    """What problem types begin with. The default is the Formbricks Hub's, so that its clients recognise them."""
+    """What problem types begin with. The default is the Formbricks Hub's, so that its clients recognize them."""
     log_level: Literal["debug", "info", "warn", "error"] = "info"
     web_concurrency: Annotated[int, Meta(ge=1, le=256)] | None = None
     """Worker processes; as many as there are cores when unset."""
@@ -62,6 +62,13 @@ class Settings(Struct, kw_only=True, frozen=True, rename="upper"):
     rejects_retention_days: Annotated[int, Meta(ge=1, le=3650)] = 90
     """How long batches and what they rejected are kept."""
     source_payload_max_bytes: Bytes = 16 * 1024 * 1024
+
+    @property
+    def url(self) -> str:
+        """Where this hub answers. An address that means all of them is that of this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        host = f"[{host}]" if ":" in host else host
+        return (self.public_base_url or f"http://{host}:{self.port}").rstrip("/")
 
 
 def read(environ: Mapping[str, str]) -> Settings:

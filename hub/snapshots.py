@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from hub import sources
 from hub.db.submissions import Again, Flatten, Flattened, Stored, Submission
-from hub.sources import Form, Given, Options, Skipped, Snapshot, Source
+from hub.sources.interface import Form, Given, Options, Skipped, Snapshot, Source
 
 FormOf: TypeAlias = Callable[[Raw | None], Form | None]
 

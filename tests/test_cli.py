@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from hub import __version__
-from hub.cli import without_password
+from hub.cli.database import without_password
 from hub.embedded import running
 from tests.process import hub, left
 

@@ -62,6 +62,21 @@ def test_log_level_in_any_case(text: str, level: str) -> None:
     assert read({"LOG_LEVEL": text}).log_level == level
 
 
+@pytest.mark.parametrize(
+    ("settings", "url"),
+    [
+        (Settings(), "http://127.0.0.1:8080"),
+        (Settings(host="0.0.0.0", port=9090), "http://127.0.0.1:9090"),
+        (Settings(host="::"), "http://[::1]:8080"),
+        (Settings(host="fd00::1"), "http://[fd00::1]:8080"),
+        (Settings(host="::", public_base_url="https://feedback.example/"), "https://feedback.example"),
+    ],
+)
+def test_url_is_one_that_a_client_can_ask(settings: Settings, url: str) -> None:
+    """An address that means all of them is none to connect to."""
+    assert settings.url == url
+
+
 def test_home_is_understood() -> None:
     """A data directory may begin with the tilde that a shell would have replaced."""
     assert read({"DATA_DIR": "~/hub"}).data_dir == Path.home() / "hub"

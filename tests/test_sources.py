@@ -12,20 +12,13 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from hub import sources
-from hub.api import faults
 from hub.model import Draft, NewRecord
-from hub.sources import (
-    SOURCES,
-    Given,
-    Metadata,
-    Options,
-    Skipped,
-    UnreadableError,
-    accept,
-    as_number,
-    fitting_id,
-    legible,
-)
+from hub.sources import SOURCES
+from hub.sources.answers import Metadata
+from hub.sources.bodies import legible
+from hub.sources.drafts import accept, fitting_id
+from hub.sources.interface import Given, Options, Skipped, UnreadableError
+from hub.sources.values import as_number
 
 EXAMPLES = Path(__file__).parent / "sources"
 EXPECTED = sorted(EXAMPLES.glob("*/*.expected.json"))
@@ -87,13 +80,6 @@ def test_payload_becomes_its_records(path: Path) -> None:
     assert case["submissions"] == json.loads(msgspec.json.encode(submissions))
 
 
-def test_limits_are_those_of_the_contract() -> None:
-    """What a flattener may produce and what a client may send are bounded by the same numbers."""
-    ours = (sources.EARLIEST, sources.LATEST, sources.MAX_KEY_BYTES, sources.MAX_DEPTH)
-
-    assert ours == (faults.EARLIEST, faults.LATEST, faults.MAX_KEY_BYTES, faults.MAX_DEPTH)
-
-
 def test_fine_draft_is_only_given_its_keys() -> None:
     """A draft within all limits becomes a record without a trace of repair."""
     record = accepted()
@@ -124,10 +110,16 @@ def test_long_texts_are_cut_by_code_points(column: str, limit: int) -> None:
 
 @pytest.mark.parametrize(
     ("language", "kept"),
-    [("ca-ES-valencia", "ca-ES"), ("zh-Hant-TW", "zh-Hant-TW"), ("x" * 11, None), ("de", "de")],
+    [
+        ("ca-ES-valencia", "ca-ES"),
+        ("zh-Hant-TW", "zh-Hant-TW"),
+        ("x" * 11, None),
+        ("a-" * 1_000_000, "a-a-a-a-a"),
+        ("de", "de"),
+    ],
 )
 def test_language_is_shortened_to_a_subtag_that_fits(language: str, kept: str | None) -> None:
-    """A language loses subtags from its end until it fits, or is left out."""
+    """A language loses subtags from its end until it fits, or is left out; one of a million of them in no time."""
     assert kept == accepted(language=language).language
 
 
@@ -226,14 +218,16 @@ def test_numbers_are_read_from_what_spells_one(value: object, number: float | No
 class _Colliding:
     """A source whose answers all claim the same field."""
 
+    def __init__(self, *texts: str) -> None:
+        self._texts = texts
+
     ABOUT = SOURCES["formbricks"].ABOUT
     unpack, snapshot, merge, form = (
         staticmethod(getattr(SOURCES["formbricks"], name)) for name in ("unpack", "snapshot", "merge", "form")
     )
 
-    @staticmethod
-    def flatten(payload: Raw, form: object, options: Options) -> Iterator[Draft | Skipped]:
-        for text in ("one", "two", "three"):
+    def flatten(self, payload: Raw, form: object, options: Options) -> Iterator[Draft | Skipped]:
+        for text in self._texts:
             yield draft(value_text=text)
 
 
@@ -241,6 +235,15 @@ def test_field_ids_are_unique_within_a_submission() -> None:
     """Fields that claim one id get a suffix in the order they come: nothing overwrites anything."""
     snapshot = SOURCES["formbricks"].snapshot(Raw(b'{"id": "r", "surveyId": "s"}'), Given())
 
-    records, _ = sources.flatten(_Colliding(), snapshot, None, Options(), "acme")
+    records, _ = sources.flatten(_Colliding("one", "two", "three"), snapshot, None, Options(), "acme")
 
     assert {record.field_id: record.value_text for record in records} == {"q": "one", "q__2": "two", "q__3": "three"}
+
+
+def test_many_answers_to_one_field_are_told_apart_in_no_time() -> None:
+    """A payload may hold 16 MiB of them, and others wait meanwhile: each is not compared with all before it."""
+    snapshot = SOURCES["formbricks"].snapshot(Raw(b'{"id": "r", "surveyId": "s"}'), Given())
+
+    records, skipped = sources.flatten(_Colliding(*["again"] * 20_000), snapshot, None, Options(), "acme")
+
+    assert (len(records), skipped, records[-1].field_id) == (20_000, [], "q__20000")

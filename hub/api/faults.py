@@ -14,17 +14,12 @@ from typing import NamedTuple
 from msgspec import Struct, inspect
 
 from hub.api.problems import BadRequest, InvalidParam
-from hub.model import FieldType, NewRecord, in_order
+from hub.model import EARLIEST, LATEST, MAX_DEPTH, MAX_KEY_BYTES, FieldType, NewRecord, in_order
 
-MAX_DEPTH = 128
 MAX_NAME = 64
-# The unique index cannot hold a larger key: an eighth of a page, less its own overhead.
-MAX_KEY_BYTES = 2600
 # Postgres prints 1e131071 with all its zeros: of eight bytes 128 KiB, of a body full of them more than it can print at all.
 MAX_DIGITS = 512 * 1024
 LONG_NUMBER = 600
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-LATEST = datetime(2080, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 REQUIRED = "is required"
 BLANK = "tenant_id is required and cannot be empty"

@@ -1,7 +1,7 @@
 """What is not about records: health, readiness, the description of the API, and routes that are not built yet."""
 
 import html
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import unquote
 
 import msgspec
@@ -12,6 +12,7 @@ from litestar.response import Redirect
 from msgspec import Struct
 
 from hub.api import openapi
+from hub.api.auth import Scope
 from hub.api.openapi import Operation
 from hub.api.problems import KINDS, NotFound, Problem, ServiceUnavailable
 from hub.api.strict import StrictRequest
@@ -148,7 +149,7 @@ def _page(title: str, body: str) -> Response[str]:
 
 
 # What the Formbricks Hub has and this one has not yet: (paths, methods, scope, what is missing).
-_NOT_BUILT = (
+_NOT_BUILT: tuple[tuple[list[str], list[str], Scope, str], ...] = (
     (["/v1/feedback-records/search/semantic"], ["POST"], "read", "Semantic search is not available: embeddings are not configured."),
     (["/v1/feedback-records/{id:str}/similar"], ["GET"], "read", "Similar records are not available: embeddings are not configured."),
     (["/v1/webhooks"], ["GET", "POST"], "admin", "Webhooks are not available."),
@@ -164,7 +165,7 @@ _NOT_BUILT = (
 )  # fmt: skip
 
 
-def _not_built(paths: list[str], methods: list[str], scope: Any, detail: str) -> HTTPRouteHandler:
+def _not_built(paths: list[str], methods: list[str], scope: Scope, detail: str) -> HTTPRouteHandler:
     @route(
         paths,
         http_method=methods,  # type: ignore[arg-type] # Litestar's literal of method names

@@ -16,11 +16,12 @@ from hub.api.problems import BadRequest, InvalidParam, NotFound, Unprocessable, 
 from hub.api.strict import StrictRequest, check_media_type
 from hub.db import forms, submissions
 from hub.db.submissions import Changes, Foreign, Stale
-from hub.model import Key, Name, TenantId, Timestamp, shown
+from hub.model import MAX_KEY_BYTES, Key, Name, TenantId, Timestamp, key_bytes, shown
 from hub.snapshots import Taken
-from hub.sources import (
-    MAX_KEY_BYTES,
-    SOURCES,
+from hub.sources import SOURCES
+from hub.sources.bodies import legible
+from hub.sources.drafts import fitting_id
+from hub.sources.interface import (
     FormNeededError,
     Given,
     NotOfSourceError,
@@ -29,8 +30,6 @@ from hub.sources import (
     Snapshot,
     Source,
     UnreadableError,
-    fitting_id,
-    legible,
 )
 
 MAX_ATTRIBUTES = 50
@@ -217,7 +216,7 @@ async def put_form(request: StrictRequest, source: FromPath[str], form_id: FromP
         raise BadRequest(str(error)) from None
     if form.form_id is not None and fitting_id(form.form_id) != form_id:
         raise ValidationFailed([InvalidParam("form_id", "must be the id in the definition")])
-    if not _fit(tenant_id, form_id):
+    if key_bytes(tenant_id, form_id) > MAX_KEY_BYTES:
         raise ValidationFailed([InvalidParam("form_id", f"must be at most {MAX_KEY_BYTES} bytes with tenant_id")])
     await forms.put(request.pool, tenant_id, name, form_id, name=form.name, definition=definition, fields=form.fields)
     again = snapshots.again(module, tenant_id, name, snapshots.parser(module))
@@ -263,7 +262,7 @@ async def take_responses(request: StrictRequest, source: FromPath[str]) -> Respo
         if isinstance(snapshot, UnreadableError):
             tally.errors.append(Unread(index=index, problem=str(snapshot)))
             continue
-        if not _fit(wanted.tenant_id, snapshot.form_id or "", snapshot.submission_id):
+        if key_bytes(wanted.tenant_id, snapshot.form_id or "", snapshot.submission_id) > MAX_KEY_BYTES:
             tally.errors.append(Unread(index=index, problem="Its ids are too long together"))
             continue
         arrived = snapshots.submission(snapshot, wanted.tenant_id, name, options)
@@ -309,11 +308,6 @@ def _names(attributes: str | None) -> tuple[str, ...]:
     if len(names) > MAX_ATTRIBUTES:
         raise ValidationFailed([InvalidParam("attributes", f"must have at most {MAX_ATTRIBUTES} names")])
     return tuple(names)
-
-
-def _fit(*keys: str) -> bool:
-    """Whether an index can hold the keys together."""
-    return sum(len(key.encode()) for key in keys) <= MAX_KEY_BYTES
 
 
 def _answer(request: StrictRequest, tally: Tally) -> Response[Ingested]:

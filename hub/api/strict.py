@@ -23,7 +23,7 @@ from msgspec import Struct, structs
 
 from hub.api.auth import Principal
 from hub.api.edge import Exchange, exchange
-from hub.api.faults import EARLIEST, KEY_TOO_LONG, LATEST, MAX_DEPTH, MAX_KEY_BYTES, faults, parse_instant
+from hub.api.faults import KEY_TOO_LONG, faults, parse_instant
 from hub.api.problems import (
     MAX_INVALID_PARAMS,
     BadRequest,
@@ -35,7 +35,7 @@ from hub.api.problems import (
 from hub.db import Pool
 from hub.db.erasures import Markers
 from hub.db.writer import Writer
-from hub.model import NO_METADATA, NewRecord, TenantRecord
+from hub.model import EARLIEST, LATEST, MAX_DEPTH, MAX_KEY_BYTES, NO_METADATA, NewRecord, TenantRecord, key_bytes
 
 T = TypeVar("T", bound=Struct)
 
@@ -156,7 +156,7 @@ def record(body: bytes, principal: Principal) -> NewRecord:
         return decode(body, NewRecord)
     found = decode(body, TenantRecord)
     principal.owns(found.tenant_id or principal.tenant_id)
-    if _key_bytes(principal.tenant_id, found.submission_id, found.field_id) > MAX_KEY_BYTES:
+    if key_bytes(principal.tenant_id, found.submission_id, found.field_id) > MAX_KEY_BYTES:
         raise ValidationFailed(
             [InvalidParam(name, KEY_TOO_LONG) for name in ("tenant_id", "submission_id", "field_id")]
         )
@@ -230,10 +230,6 @@ def _identity(value: NewRecord, members: dict[str, object]) -> dict[str, object]
     tenant_id = value.tenant_id.strip()
     if not tenant_id and "tenant_id" in members:
         raise _Suspect
-    if _key_bytes(tenant_id, value.submission_id, value.field_id) > MAX_KEY_BYTES:
+    if key_bytes(tenant_id, value.submission_id, value.field_id) > MAX_KEY_BYTES:
         raise _Suspect
     return {} if tenant_id == value.tenant_id else {"tenant_id": tenant_id}
-
-
-def _key_bytes(*parts: str) -> int:
-    return sum(len(part) if part.isascii() else len(part.encode()) for part in parts)

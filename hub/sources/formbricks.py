@@ -12,26 +12,28 @@ import msgspec
 from msgspec import Raw, Struct
 
 from hub.model import Draft, FieldType
-from hub.sources import (
-    ABSENT,
-    NULL,
-    About,
+from hub.sources.answers import (
     Answers,
     Asked,
-    Choice,
-    Choices,
     Display,
-    Form,
-    Given,
-    Members,
     Metadata,
-    NotOfSourceError,
-    Options,
     Question,
     Scale,
-    Skipped,
-    Snapshot,
-    UnreadableError,
+    by_row,
+    by_shape,
+    day,
+    not_feedback,
+    personal_data,
+    score,
+    texts,
+)
+from hub.sources.choices import Choice, Choices, choices_of, plain
+from hub.sources.drafts import fitting_id
+from hub.sources.interface import About, Form, Given, NotOfSourceError, Options, Skipped, Snapshot, UnreadableError
+from hub.sources.values import (
+    ABSENT,
+    NULL,
+    Members,
     address_of,
     as_lines,
     as_number,
@@ -39,25 +41,15 @@ from hub.sources import (
     attributes,
     blank,
     brief,
-    by_row,
-    by_shape,
-    choices_of,
-    day,
     digest,
     encoded,
-    fitting_id,
     gently,
     identity,
     instant_of,
     items_of,
     joined,
     members_of,
-    not_feedback,
-    personal_data,
-    plain,
-    score,
     text_of,
-    texts,
 )
 
 SOURCE_TYPE = "formbricks_survey"
@@ -271,15 +263,15 @@ def _scale(kind: str, highest: int) -> Scale | None:
 
 
 def _choices(raw: Raw, default: str | None) -> Choices:
-    labelled: list[tuple[Choice, Mapping[str, str]]] = []
+    labeled: list[tuple[Choice, Mapping[str, str]]] = []
     for item in items_of(raw):
         members = members_of(item)
         # Rows and columns were bare labels until 2025; `id` is also the code of a language.
         has_id = "label" in members or ("id" in members and "default" not in members)
         labels = _translations(members["label"] if has_id else item)
         choice_id, shown = text_of(members["id"]) if has_id else None, _default_label(labels, default)
-        labelled.append((Choice(choice_id, _plain(shown) or choice_id or ""), {"default": shown, **labels}))
-    return choices_of(labelled, _plain)
+        labeled.append((Choice(choice_id, _plain(shown) or choice_id or ""), {"default": shown, **labels}))
+    return choices_of(labeled, _plain)
 
 
 def _translations(raw: Raw) -> dict[str, str]:

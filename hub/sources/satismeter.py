@@ -10,24 +10,23 @@ import msgspec
 from msgspec import Raw, Struct
 
 from hub.model import Draft, Status
-from hub.sources import (
-    ABSENT,
-    NULL,
+from hub.sources.answers import Answers, Asked, Metadata, Question, Scale, by_entry, by_shape, score
+from hub.sources.drafts import fitting_id
+from hub.sources.interface import (
     About,
-    Answers,
-    Asked,
     Form,
     Given,
-    Members,
-    Metadata,
     NotOfSourceError,
     Options,
-    Question,
     Reason,
-    Scale,
     Skipped,
     Snapshot,
     UnreadableError,
+)
+from hub.sources.values import (
+    ABSENT,
+    NULL,
+    Members,
     address_of,
     as_lines,
     as_number,
@@ -35,18 +34,14 @@ from hub.sources import (
     attributes,
     blank,
     brief,
-    by_entry,
-    by_shape,
     canonical,
     encoded,
-    fitting_id,
     gently,
     identity,
     instant_of,
     items_of,
     joined,
     members_of,
-    score,
     text_of,
 )
 
@@ -293,7 +288,7 @@ def merge(stored: Raw, new: Raw) -> Raw:
         merged[name] = _overlaid(before[name], now[name])
     merged["location"] = _overlaid(_nested(before["location"]), _nested(now["location"]))
     if "answers" in merged:
-        merged["answers"] = encoded(_recognised(items_of(before["answers"]), later, items_of(merged["answers"])))
+        merged["answers"] = encoded(_recognized(items_of(before["answers"]), later, items_of(merged["answers"])))
     if _is_deleted(before["user"]) or _is_deleted(now["user"]):
         # Nobody is undeleted: a delivery that is late must not bring a person back.
         user = {"id": members_of(merged["user"])["id"], "deleted": Raw(b"true")}
@@ -311,7 +306,7 @@ def _overlaid(before: Raw, now: Raw) -> Raw:
     return joined(one, {name: _overlaid(one.get(name, ABSENT), value) for name, value in two.items()})
 
 
-def _recognised(before: list[Raw], later: Payload, now: list[Raw]) -> list[Raw]:
+def _recognized(before: list[Raw], later: Payload, now: list[Raw]) -> list[Raw]:
     """The answers of now, and what another channel told about their questions: an id, a type, a label."""
     told = {field_id: answer for answer in map(members_of, before) if (field_id := _id_of(answer["id"]))}
     answers: list[Raw] = []

@@ -13,48 +13,48 @@ from itertools import zip_longest
 import msgspec
 from msgspec import Raw, Struct
 
-from hub.model import Draft, Status
-from hub.sources import (
-    ABSENT,
-    EARLIEST,
-    LATEST,
-    NULL,
-    About,
+from hub.model import EARLIEST, LATEST, Draft, Status
+from hub.sources.answers import (
     Answers,
     Asked,
-    Choice,
-    Choices,
     Display,
+    Metadata,
+    Question,
+    Scale,
+    day,
+    not_feedback,
+    personal_data,
+    score,
+)
+from hub.sources.choices import Choice, Choices, choices_of
+from hub.sources.drafts import fitting_id
+from hub.sources.interface import (
+    About,
     Form,
     FormNeededError,
     Given,
-    Members,
-    Metadata,
     NotOfSourceError,
     Options,
-    Question,
-    Scale,
     Snapshot,
     UnreadableError,
+)
+from hub.sources.values import (
+    ABSENT,
+    NULL,
+    Members,
     address_of,
     as_lines,
     as_text,
     attributes,
     blank,
     brief,
-    choices_of,
-    day,
     digest,
     encoded,
-    fitting_id,
     gently,
     instant_of,
     items_of,
     joined,
     members_of,
-    not_feedback,
-    personal_data,
-    score,
     text_of,
 )
 
@@ -161,7 +161,7 @@ class Field(Asked, frozen=True, kw_only=True):
     def known(self, pick: Pick) -> Choice | None:
         if pick.id:
             return self.choices.by_id.get(pick.id)
-        return self.refs.get(pick.ref or "") or self.choices.labelled(pick.label or "", None)
+        return self.refs.get(pick.ref or "") or self.choices.labeled(pick.label or "", None)
 
 
 class Definition(Form, frozen=True, kw_only=True):
@@ -355,16 +355,16 @@ def _kind(raw: Raw) -> str | None:
 
 
 def _choices(listed: Raw) -> tuple[Choices, Mapping[str, Choice]]:
-    labelled: list[tuple[Choice, Mapping[str, str]]] = []
+    labeled: list[tuple[Choice, Mapping[str, str]]] = []
     refs: dict[str, Choice] = {}
     for item in items_of(listed):
         members = members_of(item)
         choice_id, label = _name_of(members["id"]), text_of(members["label"])
         choice = Choice(choice_id, label or choice_id or "")
-        labelled.append((choice, {"default": label} if label else {}))
+        labeled.append((choice, {"default": label} if label else {}))
         if ref := text_of(members["ref"]):
             refs.setdefault(ref, choice)
-    return choices_of(labelled), refs
+    return choices_of(labeled), refs
 
 
 def _scale(kind: str, properties: Members) -> Scale | None:

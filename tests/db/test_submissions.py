@@ -44,7 +44,7 @@ def submission(
 
 
 def flattened(kept: Submission, definition: Raw | None, collected_at: datetime | None = None) -> Flattened:
-    """One record for each answer, labelled by the definition."""
+    """One record for each answer, labeled by the definition."""
     labels = {} if definition is None else msgspec.json.decode(definition, type=dict[str, str])
     return Flattened(
         submission=kept,

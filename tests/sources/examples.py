@@ -11,7 +11,8 @@ from msgspec import Raw
 
 from hub import sources
 from hub.model import NewRecord
-from hub.sources import (
+from hub.sources.bodies import legible
+from hub.sources.interface import (
     Form,
     FormNeededError,
     Given,
@@ -21,7 +22,6 @@ from hub.sources import (
     Snapshot,
     Source,
     UnreadableError,
-    legible,
 )
 
 Records = dict[str, NewRecord]

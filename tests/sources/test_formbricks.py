@@ -14,17 +14,9 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from hub.model import NewRecord
-from hub.sources import (
-    Given,
-    NotOfSourceError,
-    Options,
-    Reason,
-    Skipped,
-    Snapshot,
-    UnreadableError,
-    formbricks,
-    legible,
-)
+from hub.sources import formbricks
+from hub.sources.bodies import legible
+from hub.sources.interface import Given, NotOfSourceError, Options, Reason, Skipped, Snapshot, UnreadableError
 from tests.sources import examples
 from tests.sources.examples import Records, Skips, flattened, metadata, mutated, raw
 
@@ -406,7 +398,7 @@ def test_scores_carry_their_scale(element: dict[str, object], expected: dict[str
 
 
 def test_without_definition_answers_are_taken_by_shape() -> None:
-    """Number, text, options and rows are recognised; words that may be codes wait for the definition."""
+    """Number, text, options and rows are recognized; words that may be codes wait for the definition."""
     records, skips = flatten(
         response({"n": 5, "t": "hi", "o": ["A", "B"], "m": {"Row": "Col"}, "c": "clicked", "e": ""})
     )

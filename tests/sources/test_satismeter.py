@@ -16,18 +16,10 @@ from msgspec import Raw
 
 from hub import sources
 from hub.model import NewRecord
-from hub.sources import (
-    Given,
-    NotOfSourceError,
-    Options,
-    Reason,
-    Skipped,
-    Snapshot,
-    UnreadableError,
-    digest,
-    legible,
-    satismeter,
-)
+from hub.sources import satismeter
+from hub.sources.bodies import legible
+from hub.sources.interface import Given, NotOfSourceError, Options, Reason, Skipped, Snapshot, UnreadableError
+from hub.sources.values import as_number, digest
 from tests.sources import examples
 from tests.sources.examples import Records, Skips, flattened, metadata, mutated, raw, shuffled
 
@@ -717,7 +709,7 @@ def test_every_answer_is_accounted_for(
         own = name if isinstance(name, str) and name.strip() else f"answers[{index}]"
         assert item["value"] is None or accounted(str(item.get("id", own)))
     numbers = {record.value_number for record in records if record.field_type == "nps"}
-    assert rating is None or accounted("SM_rating") or sources.as_number(rating) in numbers or not numbers
+    assert rating is None or accounted("SM_rating") or as_number(rating) in numbers or not numbers
     values = [item["value"].strip() if isinstance(item["value"], str) else item["value"] for item in answers]
     comment = feedback.strip() if isinstance(feedback, str) else feedback
     assert feedback is None or comment in values or accounted("SM_comment")

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from hub.model import NewRecord
-from hub.sources import (
-    Choice,
+from hub.sources import typeform
+from hub.sources.bodies import legible
+from hub.sources.choices import Choice
+from hub.sources.interface import (
     FormNeededError,
     Given,
     NotOfSourceError,
@@ -24,10 +26,8 @@ from hub.sources import (
     Skipped,
     Snapshot,
     UnreadableError,
-    digest,
-    legible,
-    typeform,
 )
+from hub.sources.values import digest
 from tests.sources import examples
 from tests.sources.examples import Records, Skips, flattened, metadata, mutated, raw
 

@@ -1,4 +1,4 @@
--- By id or by the prefix a person recognises it by. Revoking twice keeps the first time.
+-- By id or by the prefix a person recognizes it by. Revoking twice keeps the first time.
 -- (`least` skips nulls; Citus takes no now() inside `coalesce`.)
 update api_keys set revoked_at = least(revoked_at, now())
 where id::text = $1 or prefix = $1

@@ -1,0 +1,43 @@
+"""The command `hub`, one module a topic. Each imports what it runs when it runs, so that `hub --version` is quick."""
+
+import os
+import signal
+import sys
+
+import click
+
+import hub
+from hub import settings as environment
+from hub.cli import backfill, database, doctor, import_hub, keys, reflatten, rejects, serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(hub.__version__, prog_name="hub", message="%(prog)s %(version)s")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Customer feedback in, one record per answered field.
+
+    Settings come from the environment: API_KEY, DATABASE_URL, HOST, PORT, DATA_DIR and others. Without DATABASE_URL the
+    bundled Postgres in DATA_DIR is used, and started if it does not run.
+    """
+    # Even then the database that this command started has to be stopped again.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        context.obj = environment.read(os.environ)
+    except environment.InvalidSettingsError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+
+
+for command in (
+    serve.serve,
+    database.migrate,
+    database.psql,
+    doctor.doctor,
+    keys.keys,
+    backfill.backfill,
+    import_hub.import_hub,
+    reflatten.reflatten,
+    rejects.rejects,
+):
+    main.add_command(command)

@@ -1,0 +1,155 @@
+"""`hub backfill`."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hub.cli.remote import at_a_hub, hub_client
+from hub.cli.terminal import fail
+from hub.settings import Settings
+
+if TYPE_CHECKING:
+    from hub import backfill as job
+    from hub import client
+    from hub.model import OnConflict
+
+_MOST_COMPLAINTS = 10
+_COUNTS = (
+    "received", "submissions", "created", "updated", "unchanged", "skipped", "duplicate", "deleted", "stale", "rejected",
+)  # fmt: skip
+
+
+@click.command()
+@click.argument("file", metavar="FILE|-", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.option("--source", default="records", show_default=True, help="records, csv, or a source of GET /v1/sources.")
+@click.option("--form", "form_id", help="The form of payloads that do not name theirs.")
+@click.option("--tenant", "tenant_id", help="The tenant of records that name none, or of payloads.")
+@click.option(
+    "--on-conflict",
+    type=click.Choice(["skip", "update", "error"]),
+    help="What to do with records that are there already. [default: skip]",
+)
+@click.option("--dry-run", is_flag=True, help="Check everything, store nothing.")
+@click.option(
+    "--rejects",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Where to write what was rejected, to be corrected and sent again.",
+)
+@click.option("--resume", is_flag=True, help="Go on where an interrupted backfill of this file ended.")
+@at_a_hub
+@click.pass_obj
+def backfill(  # noqa: PLR0913, PLR0917 - what a command line gives
+    settings: Settings, /, file: Path, source: str, form_id: str | None, tenant_id: str | None,
+    on_conflict: "OnConflict | None", dry_run: bool, rejects: Path | None, resume: bool, url: str | None, key: str | None,
+) -> None:  # fmt: skip
+    """Send a file of records or payloads to a running hub, in chunks.
+
+    Plain, gzip or zstd. Sent again it changes nothing: what the hub has is skipped.
+    """
+    from hub import backfill as job  # noqa: PLC0415
+
+    if resume and str(file) == "-":
+        raise click.UsageError("--resume needs a file: a stream cannot be read again")
+    if resume and dry_run:
+        raise click.UsageError("--resume does not go with --dry-run, which stores nothing to go on from")
+    _check_source(source, form_id, on_conflict, dry_run=dry_run)
+    plan = job.Plan(
+        source=source, tenant_id=tenant_id, form_id=form_id, on_conflict=on_conflict or "skip", dry_run=dry_run
+    )
+    with hub_client(settings, url, key) as client:
+        # A key that may only write is enough for records.
+        if plan.source not in job.OWN_SOURCES and plan.source not in (known := job.sources(client)):
+            raise click.BadParameter(f"{plan.source} is none of {', '.join(known)}", param_hint="--source")
+        ledger = None if str(file) == "-" or plan.dry_run else job.Ledger(_cache(), file, plan, client.url)
+        start = ledger.load() if ledger and resume else job.State()
+        state = _backfill(client, file, plan, start=start, ledger=ledger, rejects=rejects)
+    if ledger is not None:
+        ledger.close()
+    for name, number in _in_order(state.counts):
+        click.echo(f"{name:<24}{number:>12,}")
+    if plan.dry_run:
+        click.echo("Nothing was stored: this was a dry run.")
+    sys.exit(1 if job.lost(state.counts) else 0)
+
+
+def _check_source(source: str, form_id: str | None, on_conflict: str | None, *, dry_run: bool) -> None:
+    """What cannot be meant is a mistake to be told, not an option to be ignored."""
+    from hub.backfill import OWN_SOURCES  # noqa: PLC0415
+
+    own = source in OWN_SOURCES
+    if own and form_id:
+        raise click.UsageError("--form is for payloads of a survey tool; records name their field themselves")
+    if not own and dry_run:
+        raise click.UsageError("--dry-run is for records and csv; payloads have none")
+    if not own and on_conflict:
+        raise click.UsageError("--on-conflict is for records and csv; a payload is a snapshot of its submission")
+
+
+def _backfill(  # noqa: PLR0913 - the parts of a backfill
+    client: "client.Client", file: Path, plan: "job.Plan", *,
+    start: "job.State", ledger: "job.Ledger | None", rejects: Path | None,
+) -> "job.State":  # fmt: skip
+    from hub import backfill as job  # noqa: PLC0415
+    from hub.client import RefusedError, UnreachableError  # noqa: PLC0415
+    from hub.progress import Meter  # noqa: PLC0415
+
+    piped = str(file) == "-"
+    complaints = iter(range(_MOST_COMPLAINTS))
+    state = start
+
+    def complain(failure: job.Failure) -> None:
+        if next(complaints, None) is not None:
+            click.echo(f"rejected: {failure.item.line}: {failure.reason}", err=True)
+
+    with (
+        nullcontext(sys.stdin.buffer) if piped else file.open("rb") as stream,
+        Meter(sys.stderr, "items", None if piped else file.stat().st_size) as meter,
+    ):
+        meter.begin(start.items)
+
+        def advance(reached: job.State, position: int) -> None:
+            nonlocal state
+            state = reached
+            if ledger is not None:
+                _keep_state(ledger, reached)
+            meter.advance(reached.items, position)
+
+        kept = job.Rejects(rejects, start.rejects_bytes)
+        upload = job.upload_for(client, plan)
+        # Of a key that comes twice the last one has to arrive last.
+        in_flight = 1 if plan.on_conflict == "update" else job.IN_FLIGHT
+        again = "" if ledger is None else "; --resume goes on from there"
+        try:
+            return job.run(
+                job.Input(stream), upload, start, kept, in_flight=in_flight, advance=advance, complain=complain
+            )
+        except (RefusedError, UnreachableError, KeyboardInterrupt, SystemExit):
+            click.echo(f"hub: broken off after {state.items:,} items{again}", err=True)
+            raise
+        except job.UnusableFileError as error:
+            fail(f"{file}: {error}. {state.items:,} items before were sent{again}")
+        finally:
+            kept.close()
+
+
+def _keep_state(ledger: "job.Ledger", state: "job.State") -> None:
+    # Where nothing can be written a backfill goes through all the same, only without --resume.
+    with suppress(OSError):
+        ledger.save(state)
+
+
+def _cache() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path("~/.cache").expanduser()) / "feedback-hub" / "backfill"
+
+
+def _in_order(counts: dict[str, int]) -> Iterator[tuple[str, int]]:
+    """What happened, the common things first; zeros only where they answer a question."""
+    for name in [*_COUNTS, *sorted(counts.keys() - set(_COUNTS))]:
+        if counts.get(name) or name in ("created", "rejected"):
+            yield name, counts.get(name, 0)

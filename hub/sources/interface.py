@@ -1,0 +1,106 @@
+"""What a source is: the module it has to be, what it is given, and what it gives."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Literal, Protocol, TypeVar
+
+from msgspec import Raw, Struct
+
+from hub.model import Draft, Status
+
+F = TypeVar("F", bound="Form")
+Reason = Literal[
+    "empty", "personal_data", "needs_definition", "not_feedback", "unsupported_type", "out_of_range", "unparseable",
+    "too_long", "erased", "retention",
+]  # fmt: skip
+
+
+class NotOfSourceError(Exception):
+    """The payload is not one of this survey tool; the message says what was expected."""
+
+
+class FormNeededError(Exception):
+    """The payload does not name its form, and the request does not either."""
+
+
+class UnreadableError(Exception):
+    """The payload, or one submission in it, cannot be read; the message says why."""
+
+
+class Skipped(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An answer that became no record, and why."""
+
+    submission_id: str = ""
+    field_id: str
+    reason: Reason
+    detail: str = ""
+
+
+class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What whoever sends a payload wants made of it. Kept with the submission: flattening it again must give the same."""
+
+    attributes: tuple[str, ...] = ()
+    """Names of hidden fields and contact attributes to copy to `metadata.attributes`. Nothing is copied unasked."""
+
+
+class Given(Struct, frozen=True, kw_only=True):
+    """Ids that come with the request, for payloads that do not carry them."""
+
+    submission_id: str | None = None
+    form_id: str | None = None
+    fresh_id: str | None = None
+    """An id that nothing has yet, for a payload that asks to be a new submission each time it is sent."""
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """One submission as it was at one moment."""
+
+    submission_id: str
+    form_id: str | None
+    user_id: str | None
+    status: Status
+    started_at: datetime | None
+    completed_at: datetime | None
+    duration_seconds: float | None
+    order: str
+    """Sorts the snapshots of one submission; compared as text."""
+    payload: Raw
+
+
+class Form(Struct, frozen=True, kw_only=True):
+    """The part of a form definition that every source has."""
+
+    form_id: str | None
+    name: str | None
+    fields: int
+
+
+class About(Struct, frozen=True, kw_only=True):
+    """What a source understands, in words for people."""
+
+    title: str
+    source_type: str
+    responses: list[str]
+    forms: list[str]
+    question_types: list[str]
+
+
+class Source(Protocol[F]):
+    """What a module in this folder provides."""
+
+    ABOUT: About
+
+    def unpack(self, body: Raw) -> list[Raw]:
+        """The submissions in a request body: an object, a list, an envelope. Raises `NotOfSourceError`."""
+
+    def snapshot(self, item: Raw, given: Given) -> Snapshot:
+        """One submission. Raises `UnreadableError`, and `FormNeededError` when `form_id` has to come with the request."""
+
+    def merge(self, stored: Raw, new: Raw) -> Raw:
+        """The new payload, and what only another channel of the vendor had said in the stored one."""
+
+    def form(self, definition: Raw) -> F:
+        """Raises `NotOfSourceError`."""
+
+    def flatten(self, payload: Raw, form: F | None, options: Options) -> Iterator[Draft | Skipped]:
+        """One draft for each answered field, a skip for each answer that cannot be one."""
