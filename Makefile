@@ -58,6 +58,7 @@ clean:
 
 # Editable, so that a change of the code needs no new installation.
 .venv/.run: pyproject.toml | .venv/bin/python
+	@echo "Installing into .venv; this takes a moment, the first time only."
 	@$(call install,.)
 	@touch $@
 

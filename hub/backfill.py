@@ -150,6 +150,9 @@ class Upload(Protocol):
     def send(self, items: Sequence[Item]) -> Outcome:
         """Has the hub take a chunk, on any thread."""
 
+    def stop(self) -> None:
+        """Has chunks that wait to be tried again give up."""
+
 
 class Input:
     """A file or a stream, plain or compressed, which its first bytes tell."""
@@ -225,6 +228,9 @@ def run(  # noqa: PLR0913 - its collaborators
                 waiting.append((chunk, threads.submit(upload.send, chunk.items)))
             while waiting:
                 settle()
+        except BaseException:
+            upload.stop()
+            raise
         finally:
             threads.shutdown(cancel_futures=True)
     if broken is not None:
@@ -282,6 +288,9 @@ class RecordUpload:
     def __init__(self, client: Client, plan: Plan) -> None:
         self._client = client
         self._plan = plan
+
+    def stop(self) -> None:
+        self._client.stop()
 
     def items(self, pieces: Iterator[bytes]) -> Iterator[Item]:
         splitter = RecordSplitter()
@@ -415,6 +424,9 @@ class PayloadUpload:
         self._client = client
         self._plan = plan
         self._splitter = PayloadSplitter()
+
+    def stop(self) -> None:
+        self._client.stop()
 
     def items(self, pieces: Iterator[bytes]) -> Iterator[Item]:
         for item in _all(self._splitter, pieces):

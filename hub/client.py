@@ -1,7 +1,7 @@
 """Talks to a running hub, for the commands that send it something."""
 
 import random
-import time
+import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
@@ -65,10 +65,11 @@ class Client:
     """
 
     def __init__(
-        self, url: str, key: str, *, patience_seconds: float = 60, sleep: Callable[[float], None] = time.sleep
+        self, url: str, key: str, *, patience_seconds: float = 60, tell: Callable[[str], None] = lambda _: None
     ) -> None:
         self.url = url
-        self._sleep = sleep
+        self._tell = tell
+        self._stopped = threading.Event()
         self._http = httpx2.Client(
             base_url=url,
             headers={b"authorization": b"Bearer " + key.encode()},
@@ -80,6 +81,10 @@ class Client:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._http.close()
+
+    def stop(self) -> None:
+        """Has requests that wait to be tried again give up, on whatever thread."""
+        self._stopped.set()
 
     def request(  # noqa: PLR0913 - the parts of a request
         self, method: str, path: str, *, query: Mapping[str, str | int] | None = None, body: bytes | None = None,
@@ -99,8 +104,11 @@ class Client:
                     raise RefusedError(problem_of(answer))
                 reason, wait = f"{self.url} answered {problem_of(answer)}", answer.headers.get("retry-after")
             if attempt < _ATTEMPTS:
-                self._sleep(_wait(attempt, wait))
-        raise UnreachableError(f"{reason}, {_ATTEMPTS} times")
+                seconds = _wait(attempt, wait)
+                self._tell(f"{reason}; trying again in {seconds:.1f} s")
+                if self._stopped.wait(seconds):
+                    break
+        raise UnreachableError(f"{reason}, {attempt} times")
 
 
 def problem_of(answer: Response) -> Problem:

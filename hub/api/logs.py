@@ -13,7 +13,8 @@ class _Forward(logging.Handler):
     """Hands what libraries log through the standard library to structlog: one stream, one format."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        structlog.get_logger(record.name).log(record.levelno, record.getMessage())
+        # asyncio goes on with the exception, and an exception of the database may quote what was said.
+        structlog.get_logger(record.name).log(record.levelno, record.getMessage().split("\n", 1)[0])
 
 
 def _encode(event: object, **_: object) -> bytes:

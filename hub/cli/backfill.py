@@ -26,7 +26,9 @@ _COUNTS = (
 
 @click.command()
 @click.argument("file", metavar="FILE|-", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@click.option("--source", default="records", show_default=True, help="records, csv, or a source of GET /v1/sources.")
+@click.option(
+    "--source", help="records, csv, or a source of GET /v1/sources. [default: csv for a name with .csv, else records]"
+)
 @click.option("--form", "form_id", help="The form of payloads that do not name theirs.")
 @click.option("--tenant", "tenant_id", help="The tenant of records that name none, or of payloads.")
 @click.option(
@@ -44,7 +46,7 @@ _COUNTS = (
 @at_a_hub
 @click.pass_obj
 def backfill(  # noqa: PLR0913, PLR0917 - what a command line gives
-    settings: Settings, /, file: Path, source: str, form_id: str | None, tenant_id: str | None,
+    settings: Settings, /, file: Path, source: str | None, form_id: str | None, tenant_id: str | None,
     on_conflict: "OnConflict | None", dry_run: bool, rejects: Path | None, resume: bool, url: str | None, key: str | None,
 ) -> None:  # fmt: skip
     """Send a file of records or payloads to a running hub, in chunks.
@@ -57,6 +59,7 @@ def backfill(  # noqa: PLR0913, PLR0917 - what a command line gives
         raise click.UsageError("--resume needs a file: a stream cannot be read again")
     if resume and dry_run:
         raise click.UsageError("--resume does not go with --dry-run, which stores nothing to go on from")
+    source = source or ("csv" if ".csv" in Path(file.name).suffixes else "records")
     _check_source(source, form_id, on_conflict, dry_run=dry_run)
     plan = job.Plan(
         source=source, tenant_id=tenant_id, form_id=form_id, on_conflict=on_conflict or "skip", dry_run=dry_run
@@ -129,7 +132,8 @@ def _backfill(  # noqa: PLR0913 - the parts of a backfill
                 job.Input(stream), upload, start, kept, in_flight=in_flight, advance=advance, complain=complain
             )
         except (RefusedError, UnreachableError, KeyboardInterrupt, SystemExit):
-            click.echo(f"hub: broken off after {state.items:,} items{again}", err=True)
+            if state.items:
+                click.echo(f"hub: broken off after {state.items:,} items{again}", err=True)
             raise
         except job.UnusableFileError as error:
             fail(f"{file}: {error}. {state.items:,} items before were sent{again}")

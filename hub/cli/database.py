@@ -80,6 +80,9 @@ def open_database(settings: Settings) -> Iterator[str]:
         return
     from hub import serve as server  # noqa: PLC0415
 
+    if not embedded.exists(settings.data_dir):
+        made = settings.data_dir.absolute()
+        click.echo(f"hub: no database in {made} yet; making one there. DATA_DIR chooses another folder.", err=True)
     # With room for the workers: a `hub serve` that starts meanwhile takes this server over.
     with embedded.running(settings.data_dir, connections=server.connections(settings)) as postgres:
         yield postgres.dsn

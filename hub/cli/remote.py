@@ -32,7 +32,7 @@ def hub_client(settings: Settings, url: str | None, key: str | None) -> "Iterato
     if not key:
         raise click.UsageError(f"No key: give --key, set API_KEY, or DATA_DIR (no api_key in {settings.data_dir})")
     try:
-        with client.Client(url, key) as connected:
+        with client.Client(url, key, tell=lambda text: click.echo(f"hub: {text}", err=True)) as connected:
             yield connected
     except client.RefusedError as error:
         fail(f"{url} refused: {error}")
