@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from hub.db.migrate import DISTRIBUTED, HAS_CITUS, REPLICATED, migrate
+from hub.db.migrate import DISTRIBUTED, HAS_CITUS, LOCAL, REPLICATED, migrate
 
 
 @asynccontextmanager
@@ -44,7 +44,7 @@ class Databases:
         """A migrated database without a row. A distributed one cannot be cloned: on Citus it is the same one, emptied."""
         async with connect(self.template if self.citus else self.server) as connection:
             if self.citus:
-                for table in (*DISTRIBUTED, *REPLICATED, "batches"):
+                for table in {*DISTRIBUTED, *REPLICATED, *LOCAL} - {"schema_migrations"}:
                     await connection.execute(f"delete from {table}")
                 return self.template
             dsn, template = self._next(), _name(self.template)

@@ -24,7 +24,14 @@ from hub.settings import Settings
 from tests.conftest import API_KEY
 from tests.process import ROOT, serving
 
-PAGES = {"GET /docs", "GET /problems", "GET /problems/{slug}", "GET /assets/{file_path}", "HEAD /assets/{file_path}"}
+PAGES = {
+    "GET /",
+    "GET /docs",
+    "GET /problems",
+    "GET /problems/{slug}",
+    "GET /assets/{file_path}",
+    "HEAD /assets/{file_path}",
+}
 
 # They answer 503 and nothing else, so there is nothing to try.
 NOT_BUILT = {

@@ -219,7 +219,7 @@ async def test_every_route_refuses_a_missing_key(app: Edge) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/", "/x", "/v1", "/v1/", "/v1/x", "/health/", f"{URL}/", "/v1/webhooks/", f"{URL}/{NOBODY}/", f"{URL}/{NOBODY}/x", "/openapi",
+        "/x", "/v1", "/v1/", "/v1/x", "/health/", f"{URL}/", "/v1/webhooks/", f"{URL}/{NOBODY}/", f"{URL}/{NOBODY}/x", "/openapi",
         "/problems/", "/problems/x", "/assets/x", "/assets/..%2fapp.py", "/v1%2Ffeedback-records", "/HEALTH", "/v1/tenants//settings/x",
     ],
 )  # fmt: skip

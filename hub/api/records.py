@@ -83,8 +83,15 @@ async def create_feedback_record(request: StrictRequest, data: JSONBody[NewRecor
     return Json(msgspec.json.encode(stored(data, outcome)), status=201)
 
 
-_SHARED = tuple(name for name in NewRecord.__struct_fields__ if name not in ("collected_at", "value_date"))
+_SHARED = tuple(
+    name for name in NewRecord.__struct_fields__ if name not in ("collected_at", "value_number", "value_date")
+)
 _shared = attrgetter(*_SHARED)
+
+
+def _whole(number: float | None) -> float | None:
+    """`9` instead of `9.0`, as Postgres writes it when the record is read."""
+    return int(number) if number is not None and number.is_integer() else number
 
 
 def stored(data: NewRecord, created: Created) -> Record:
@@ -95,6 +102,7 @@ def stored(data: NewRecord, created: Created) -> Record:
         collected_at=shown(created.collected_at),
         created_at=now,
         updated_at=now,
+        value_number=_whole(data.value_number),
         value_date=None if data.value_date is None else shown(data.value_date),
         **dict(zip(_SHARED, _shared(data), strict=True)),
     )

@@ -98,7 +98,7 @@ class StrictRequest(Request[Principal, Principal, State]):
             part = message.get("body", b"")
             size += len(part)
             if size > limit:
-                raise ContentTooLarge
+                raise ContentTooLarge(limit=limit)
             parts.append(part)
             more = message.get("more_body", False)
         return b"".join(parts)

@@ -107,29 +107,36 @@ async def open_pool(settings: Settings) -> Pool:
     """Opens no connection yet: a hub whose database is away starts all the same, and answers 503 until it is back."""
     most = settings.database_max_conns
     return Pool(
-        await _open(settings, "force_custom_plan", most - most // 2),
-        await _open(settings, "force_generic_plan", max(1, most // 2)),
+        await _open(settings, most - most // 2),
+        await _open(settings, max(1, most // 2), init=_plan_once),
         settings.database_acquire_timeout_seconds,
     )
 
 
-async def _open(settings: Settings, plans: str, most: int) -> "asyncpg.Pool[asyncpg.Record]":
+async def _open(
+    settings: Settings, most: int, *, init: "asyncpg.pool._InitCallback[asyncpg.Record] | None" = None
+) -> "asyncpg.Pool[asyncpg.Record]":
     milliseconds = str(round(settings.database_statement_timeout_seconds * 1000))
     return await asyncpg.create_pool(
         settings.database_url,
         min_size=0,
         max_size=most,
         timeout=settings.database_connect_timeout_seconds,
+        init=init,
         reset=_keep,
         server_settings={
             "application_name": "feedback-hub",
             "TimeZone": "UTC",
-            "plan_cache_mode": plans,
+            "plan_cache_mode": "force_custom_plan",
             "jit": "off",
             "statement_timeout": milliseconds,
             "idle_in_transaction_session_timeout": milliseconds,
         },
     )
+
+
+async def _plan_once(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await connection.execute(query("server/plan_once"))
 
 
 async def _keep(_: Connection) -> None:

@@ -314,7 +314,7 @@ async def test_key_that_is_too_long_with_the_bound_tenant(public: httpx.AsyncCli
 # Every route there is.
 
 PUBLIC = {
-    "/health", "/ready", "/openapi.json", "/openapi.yaml", "/docs", "/problems", "/problems/{slug:str}", "/assets/{file_path:path}",
+    "/", "/health", "/ready", "/openapi.json", "/openapi.yaml", "/docs", "/problems", "/problems/{slug:str}", "/assets/{file_path:path}",
 }  # fmt: skip
 
 SECRET = "what-other-said"
