@@ -222,16 +222,16 @@ async def _settle(
     if _is_erased(markers, kept, marks):
         changes = await _remove(connection, markers, flattened, is_new=is_new)
         return changes, [record.field_id for record in records] or [""]
-    held = [record.field_id for record in records if _is_held(markers, record, marks)] if marks else []
-    if held:
-        records = [record for record in records if record.field_id not in held]
-    changes = await _sync(connection, flattened, records, held)
+    # By name, for field ids are unique within a submission. A question that was erased may have had thousands of parts.
+    held = {record.field_id: None for record in records if _is_held(markers, record, marks)} if marks else {}
+    records = [record for record in records if record.field_id not in held]
+    changes = await _sync(connection, flattened, records, list(held))
     await connection.execute(
         _KEEP, kept.tenant_id, kept.submission_id, kept.form_id, kept.user_id, kept.status, kept.started_at,
         kept.completed_at, kept.duration_seconds, kept.snapshot_order, bytes(kept.payload).decode(),
         bytes(kept.options).decode(),
     )  # fmt: skip
-    return changes, held
+    return changes, list(held)
 
 
 async def _sync(
