@@ -121,10 +121,9 @@ async def _attempt(connection: Connection, batch: Batch, chunk: Chunk, *, with_i
         if chunk.rejected:
             await connection.execute(_REJECT, msgspec.json.encode(chunk.rejected).decode())
         await _keep(connection, batch, chunk, settled.summary)
-    except BaseException as error:
-        if connection.is_closed():  # what asyncpg says then depends on where it was
-            raise ConnectionResetError("the connection to the database was lost") from error
-        await transaction.rollback()
+    except BaseException:
+        if not connection.is_closed():
+            await transaction.rollback()
         raise
     await transaction.commit()
     return settled
