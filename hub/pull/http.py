@@ -25,6 +25,7 @@ T = TypeVar("T")
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0
 # A vendor that wants more time than this is asked again by the next pull.
 _LONGEST_ORDERED_WAIT = 300.0
+_LONGEST_TOLD_WAIT = 86_400.0
 _LONGEST_COMPLAINT = 300
 _LARGEST_ANSWER = 64 << 20
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -191,19 +192,20 @@ def _ordered_wait(retry_after: str | None) -> float | None:
     if retry_after is None:
         return None
     if retry_after.strip().isdecimal():
-        return float(retry_after)
-    try:
-        until = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+        seconds = float(retry_after)
+    else:
+        try:
+            until = parsedate_to_datetime(retry_after)
+        except ValueError:
+            return None
+        seconds = (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return min(max(0.0, seconds), _LONGEST_TOLD_WAIT)
 
 
 def _complaint(answer: _Answer) -> str:
     """What a refusal says of itself, in whichever of the vendors' shapes."""
-    if location := answer.headers.get("location"):
-        return f" and points to {urlsplit(location).netloc or 'another path'}: give the address that answers itself"
+    if answer.status < 400:  # noqa: PLR2004
+        return " and points elsewhere: give the address that answers itself"
     try:
         whole = members_of(legible(answer.content))
     except UnreadableError:
