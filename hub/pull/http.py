@@ -7,7 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
@@ -141,6 +142,22 @@ class Api:
         self._next = turn + self._seconds_between
         if turn > now:
             await self._outgoing.sleep(turn - now)
+
+
+class Account:
+    """What is asked through some APIs, and closed with them."""
+
+    def __init__(self, *apis: Api) -> None:
+        self._apis = apis
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        for api in self._apis:
+            await api.close()
 
 
 class _Guarded(httpx2.AsyncBaseTransport):
