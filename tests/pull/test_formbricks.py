@@ -146,6 +146,17 @@ async def test_the_contact_of_a_v2_response_becomes_its_user(vendor: FormbricksS
     assert users == ["usr_1", "usr_2", None]
 
 
+async def test_a_contact_that_has_no_user_yet_is_not_said_to_have_none(vendor: FormbricksServer) -> None:
+    """A webhook may have told whose response it is. The next pull looks again."""
+    survey = filled(vendor, 1, contact={"id": "c1"})
+    async with client(vendor) as formbricks:
+        [page] = [page async for page in formbricks.pages(survey, since=None)]
+        assert "contact" not in decoded(page.payloads[0])
+        vendor.users["c1"] = "usr_1"
+        [page] = [page async for page in formbricks.pages(survey, since=None)]
+    assert decoded(page.payloads[0])["contact"] == {"id": "c1", "userId": "usr_1"}
+
+
 async def test_without_a_license_for_contacts_a_pull_does_without_users() -> None:
     with FormbricksServer(contacts_licensed=False) as server:
         survey = filled(server, 1, contact={"id": "c1"})

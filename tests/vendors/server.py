@@ -114,6 +114,10 @@ class Server:
     def answer(self, request: Request) -> Answer:
         raise NotImplementedError
 
+    def tick(self) -> str:
+        """A second later, as the vendor writes it."""
+        raise NotImplementedError
+
     def over_quota(self, limit: int, seconds: float) -> bool:
         """Whether this request is one too many for so many in so many seconds."""
         if self.now is None:
