@@ -11,12 +11,13 @@ from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
 from hub import db, retention, settings
-from hub.api import batch, batches, logs, meta, problems, records, rejects, sources, submissions
+from hub.api import batch, batches, logs, meta, problems, records, rejects, search, sources, submissions
 from hub.api.auth import Keyring
 from hub.api.batch import Gate
 from hub.api.edge import Edge, exchange
 from hub.api.strict import StrictRequest
 from hub.db.erasures import Markers
+from hub.db.search import Index
 from hub.db.writer import Writer
 from hub.settings import Settings
 
@@ -32,6 +33,7 @@ def create_app(settings: Settings) -> Edge:
         app.state.markers = Markers(settings.secret_key)
         app.state.pool = await db.open_pool(settings)
         app.state.writer = Writer(app.state.pool)
+        app.state.index = Index(app.state.pool)
         app.state.batches = Gate(settings.batch_concurrency)
         app.state.batch_max_bytes = settings.batch_max_bytes
         app.state.keyring = Keyring(app.state.pool, settings.api_key)
@@ -39,12 +41,14 @@ def create_app(settings: Settings) -> Edge:
             async with retention.expiring(app.state.pool, settings):
                 yield
         finally:
+            await app.state.index.close()
             await app.state.writer.close()
             await app.state.pool.close()
 
     litestar = Litestar(
         route_handlers=[
             *records.ROUTES,
+            *search.ROUTES,
             *submissions.ROUTES,
             *batch.ROUTES,
             *batches.ROUTES,

@@ -80,6 +80,11 @@ def read(
     return structs[0] if len(structs) == 1 else tuple(structs)
 
 
+def pairs(query: bytes) -> list[tuple[str, str]]:
+    """Names and values of a query string that was read, for another one like it."""
+    return [(name, text) for name, texts in _decoded(query)[0].items() for text in texts]
+
+
 def _decoded(query: bytes) -> tuple[dict[str, list[str]], list[InvalidParam]]:
     values: dict[str, list[str]] = {}
     faults: list[InvalidParam] = []
