@@ -67,7 +67,7 @@ _BY_NAME: tuple[tuple[Beside, str, re.Pattern[str]], ...] = (
 )
 _RANGE = re.compile(r"\b(0|1)\s*(?:-|\u2013|\u2014|to|\.\.)\s*(\d{1,2})\b")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?", re.ASCII)
-_DAY = re.compile(r"(\d{1,4})([-/. ])(\d{1,2})([-/. ])(\d{1,4})(?:[ ,T].*)?", re.ASCII)
+_DAY = re.compile(r"(\d{1,4})([-/.])(\d{1,2})([-/.])(\d{1,4})(?:[ ,T].*)?", re.ASCII)
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _BY_VALUE = (("personal data", _ADDRESS), ("addresses of pages", re.compile(r"https?://\S+")))
 _MONTHS, _YEAR_DIGITS = 12, 4

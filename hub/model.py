@@ -8,16 +8,20 @@ and a `NewRecord` comes out of `decode` or `convert` alone.
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Literal, get_args
+from urllib.parse import urlencode
 from uuid import UUID
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, structs
 
 FieldType = Literal["text", "categorical", "nps", "csat", "ces", "rating", "number", "boolean", "date"]
 Sentiment = Literal["very_negative", "negative", "neutral", "positive", "very_positive", "mixed"]
 Emotion = Literal["joy", "anger", "sadness", "fear", "surprise", "disgust"]
 Status = Literal["started", "partial", "completed", "dismissed"]
+Segment = Literal["promoter", "passive", "detractor"]
 
-_LITERALS = {frozenset(get_args(literal)): get_args(literal) for literal in (FieldType, Sentiment, Emotion, Status)}
+_LITERALS = {
+    frozenset(get_args(literal)): get_args(literal) for literal in (FieldType, Sentiment, Emotion, Status, Segment)
+}
 
 
 def in_order(values: Iterable[object]) -> tuple[str, ...]:
@@ -59,6 +63,7 @@ TenantId = Annotated[str, _text(1, 255, r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u00
 Name = Annotated[str, _text(0, 255)]
 Names = tuple[Name, ...]
 Label = Annotated[str, _text(0, 2048)]
+Wanted = Annotated[str, _text(0, 1000)]
 Text = Annotated[str, _text(0, 30000)]
 Language = Annotated[str, _text(0, 10)]
 Number = Annotated[float, Meta(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
@@ -167,6 +172,13 @@ class Record(Struct, kw_only=True, frozen=True, omit_defaults=True):
     emotions: list[Emotion] | None = None
 
 
+class MetadataIs(Struct, frozen=True):
+    """A member of metadata, by the names that lead to it joined with dots, and the texts it may be."""
+
+    path: str
+    values: tuple[Text, ...]
+
+
 class RecordFilter(Struct, kw_only=True, frozen=True):
     """What a list, a count or an export selects. Several values of one parameter mean any of them; ranges are inclusive.
 
@@ -201,6 +213,41 @@ class RecordFilter(Struct, kw_only=True, frozen=True):
     has_sentiment: bool | None = None
     has_emotions: bool | None = None
     has_translation: bool | None = None
+    value_boolean: bool | None = None
+    value_text: tuple[Text, ...] = ()
+    metadata: Annotated[
+        tuple[MetadataIs, ...],
+        Meta(
+            description="A member of metadata by its path, compared as text: `metadata.attributes.plan=pro`",
+            extra_json_schema={
+                "type": "object",
+                "propertyNames": {"pattern": r"^metadata(\.[^.\u0000]+)+$"},
+                "additionalProperties": {"type": "string", "minLength": 1},
+            },
+        ),
+    ] = ()
+
+
+def query_string(selection: RecordFilter) -> str:
+    """The parameters that list, count and export what the filter selects."""
+    pairs: list[tuple[str, str]] = []
+    for field in structs.fields(selection):
+        value = getattr(selection, field.name)
+        if isinstance(value, tuple):
+            for each in value:
+                if isinstance(each, MetadataIs):
+                    pairs += [(f"metadata.{each.path}", text) for text in each.values]
+                else:
+                    pairs.append((field.name, each))
+        elif value is not None:
+            pairs.append((field.name, _spelled(value)))
+    return urlencode(pairs)
+
+
+def _spelled(value: object) -> str:
+    if isinstance(value, datetime):
+        return shown(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class SubmissionFilter(Struct, kw_only=True, frozen=True):
@@ -248,6 +295,40 @@ class Page(Struct, frozen=True):
     data: list[Record]
     limit: int
     next_cursor: str | UnsetType = UNSET
+
+
+class FoundText(Record, kw_only=True, frozen=True, omit_defaults=True):
+    """A text answer with what its submission scored. `highlight` is HTML: the text, or parts of it, with hits in `<mark>`."""
+
+    nps: float | None = None
+    highlight: str | None = None
+
+
+class FoundPage(Struct, frozen=True, kw_only=True):
+    """One page of a search. Not `complete`: texts are still being made ready, so that some may be missing."""
+
+    data: list[FoundText]
+    limit: int
+    complete: bool
+    next_cursor: str | UnsetType = UNSET
+
+
+class Term(Struct, frozen=True, kw_only=True):
+    """A word: `term` as it is compared, `label` as most texts spell it."""
+
+    term: str
+    label: str
+    count: Annotated[int, Meta(ge=1, description="In how many texts it is")]
+    share: Annotated[float, Meta(ge=0, le=100, description="Of the texts, in percent")]
+    records: Annotated[str, Meta(description="The query string of the search that lists them")]
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """The words of most texts. `texts` is how many were read: the latest of the selection, at most 20,000."""
+
+    texts: Annotated[int, Meta(ge=0)]
+    complete: bool
+    terms: list[Term]
 
 
 class Count(Struct, frozen=True):

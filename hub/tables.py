@@ -110,7 +110,7 @@ class Rows:
         if table.layout.layout == "wide":
             return None
         cells = header.row(row)
-        key = tuple(cells.get(name, "").strip() for name in table.columns("submission_id"))
+        key = tuple(cells.get(name, "").strip() for name in table.columns["submission_id"])
         return key if all(key) else None
 
 

@@ -63,7 +63,7 @@ SEVERAL = ("submission_id", *get_args(Beside))
 
 TRUE = ("true", "1", "yes", "y", "x", "on")
 FALSE = ("false", "0", "no", "n", "off")
-_FORMAT = re.compile("[dMy]([-/. ])[dMy]([-/. ])[dMy]")
+_FORMAT = re.compile("[dMy][-/.][dMy][-/.][dMy]")
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d)(?:\.\d+)?)?(?:\s*([AP])\.?M\.?)?", re.ASCII | re.IGNORECASE)
 _NOON = 12
 
@@ -100,13 +100,12 @@ class Table(Form, frozen=True, kw_only=True):
     """A mapping."""
 
     layout: Layout
+    columns: Mapping[str, list[str]]
+    """Their names by what they are."""
 
-    def column(self, role: str) -> str | None:
-        return next(iter(self.columns(role)), None)
-
-    def columns(self, role: str) -> list[str]:
-        # Postgres does not keep the order of members, and everything has to come out the same.
-        return sorted(name for name, meaning in self.layout.columns.items() if meaning.as_ == role)
+    def column(self, role: str) -> str:
+        """The one of which there is one at most; no column has an empty name."""
+        return next(iter(self.columns.get(role, ())), "")
 
 
 class Payload(Struct, frozen=True):
@@ -158,8 +157,8 @@ def unpack(body: Raw) -> list[Raw]:
 
 def _responses(table: Table, rows: list[Raw]) -> Iterator[Raw]:
     """One for each row, in a long table for rows of one response that follow each other."""
-    ids = table.columns("submission_id")
-    if table.layout.layout == "wide" or not ids:
+    ids = table.columns.get("submission_id", [])
+    if table.layout.layout == "wide":
         yield from (_response(table, [row]) for row in rows)
         return
 
@@ -191,7 +190,7 @@ def _response(table: Table, rows: list[Raw]) -> Raw:
             problem = problem or f"{name} is not a {'date' if role.endswith('_at') else 'boolean'} that can be read"
     said["submission_id"] = _submission_id(table, cells)
     if said["submission_id"] == ABSENT:
-        problem = problem or f"{table.columns('submission_id')[0]} is required"
+        problem = problem or f"{table.columns['submission_id'][0]} is required"
     if problem:
         return encoded({"problem": problem})
     said["answers"] = _by_field(table, cells) if table.layout.layout == "long" else _kept(table, cells[0])
@@ -214,7 +213,7 @@ def _told(meaning: Meaning, cell: Raw) -> Raw | None:
 
 def _submission_id(table: Table, cells: list[Members]) -> Raw:
     """The cells that identify a response; the row itself, where the mapping names none."""
-    names = table.columns("submission_id")
+    names = table.columns.get("submission_id", [])
     if not names:
         return encoded(identity(_said(members_of(_kept(table, cells[0], all_of_it=True)))))
     parts = [text for name in names if (text := _text(cells[0][name]))]
@@ -235,7 +234,7 @@ def _kept(table: Table, row: Members, *, all_of_it: bool = False) -> Raw:
 
 def _by_field(table: Table, cells: list[Members]) -> Raw:
     """Its rows by the question they answer. One without an answer is told as none: there may have been one before."""
-    field, value = table.column("field_id") or "", table.column("value") or ""
+    field, value = table.column("field_id"), table.column("value")
     rows: dict[str, list[Raw]] = {}
     for row in cells:
         answered = [_kept(table, row)] if not _is_empty(row[value]) else []
@@ -356,7 +355,11 @@ def form(definition: Raw) -> Table:
     if fault:
         raise NotOfSourceError(f"Expected a mapping of CSV columns: {fault}")
     asked = layout.questions if layout.layout == "long" else _questions(layout)
-    return Table(form_id=layout.form_id, name=layout.name, fields=len(asked), layout=layout)
+    columns: dict[str, list[str]] = {}
+    # Postgres does not keep the order of members, and everything has to come out the same.
+    for name, meaning in sorted(layout.columns.items()):
+        columns.setdefault(meaning.as_, []).append(name)
+    return Table(form_id=layout.form_id, name=layout.name, fields=len(asked), layout=layout, columns=columns)
 
 
 def _questions(layout: Layout) -> dict[str, Meaning]:
@@ -447,7 +450,7 @@ def _long(  # noqa: PLR0913, PLR0917 - what all rows of a response share
 ) -> Answers:
     """The rows of one question: several where several options were chosen."""
     known = form.layout.questions.get(field_id)
-    places = {role: form.column(role) or "" for role in get_args(OfAnswer)}
+    places = {role: form.column(role) for role in get_args(OfAnswer)}
     for row in map(members_of, rows):
         said = {role: _text(row[name]) for role, name in places.items()}
         value, kind = row[places["value"]], known.as_ if known else said["field_type"]
@@ -484,13 +487,13 @@ def _overlaid(told: Meaning, known: Meaning) -> Meaning:
 def _attributes(form: Table, cells: Members) -> dict[str, Raw]:
     """Columns to segment by, and the members of a column that holds them as JSON."""
     found: dict[str, Raw] = {}
-    for name in form.columns("attributes"):
+    for name in form.columns.get("attributes", ()):
         text = _text(cells[name])
         inner = gently(Raw((text or "").encode()), dict[str, Raw])
         if inner is None and text is not None:
             inner = {form.layout.columns[name].id or name: cells[name]}
         found |= attributes(inner or {}, inner or {})
-    for name in form.columns("attribute"):
+    for name in form.columns.get("attribute", ()):
         text = brief(_text(cells[name]))
         if text is not None:
             found[form.layout.columns[name].id or name] = encoded(text)
