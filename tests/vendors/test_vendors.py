@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.vendors import typeform
 from tests.vendors.formbricks import FormbricksServer
 from tests.vendors.satismeter import SatisMeterServer
 from tests.vendors.server import Answer, Request, Server
@@ -77,6 +78,17 @@ def test_formbricks_sends_all_again_when_one_receiver_fails(receiver: Receiver) 
     assert [delivery.status for delivery in sent] == [503, 200] * 3
     assert len({delivery.headers["webhook-id"] for delivery in sent}) == 2
     assert len({delivery.body for delivery in sent}) == 2
+
+
+def test_typeform_signs_as_its_documentation_says() -> None:
+    """The base64 of the digest, not its hexadecimal digits, over the bytes as they are sent."""
+    body = (
+        '{"event_id":"EVT1","event_type":"form_response","form_response":{"form_id":"kQ7vB2xT","token":"tok1",'
+        '"landed_at":"2026-07-15T08:00:00Z","submitted_at":"2026-07-15T08:01:00Z","answers":[{"type":"text",'
+        '"text":"Größe – ok 👍","field":{"id":"luXgQsBAuYdF","type":"long_text"}}]}}'
+    )
+    signed = typeform.signature("s3cr3t-example-not-real", body.encode())
+    assert signed == "sha256=G/IgJ5YPR218SDS5/Lpec5stpKFObB/UmAkuY2JR37I="
 
 
 @pytest.mark.parametrize("status", [404, 410])
