@@ -227,10 +227,11 @@ def _responses(found: Operation) -> Iterable[tuple[str, Json]]:
     }
     for status, answer in found.answers.items():
         described: dict[str, object] = {"description": HTTPStatus(status).phrase, "headers": request_id}
+        others: Json = {media_type: {"schema": {"type": "string"}} for media_type in found.streams_out}
         if isinstance(answer, str):
-            described["content"] = {answer: {"schema": {"type": "string" if answer == "text/plain" else "object"}}}
+            text = answer.startswith("text/")
+            described["content"] = {answer: {"schema": {"type": "string" if text else "object"}}, **others}
         elif answer is not None:
-            others: Json = {media_type: {"schema": {"type": "string"}} for media_type in found.streams_out}
             described["content"] = {"application/json": {"schema": _schema(answer)}, **others}
         yield str(status), described
     for status in sorted(

@@ -357,6 +357,11 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ]
         for metric in ("nps", "volume")
     },
+    ("GET", "/v1/feedback-records/export"): [
+        ("", None, 200),
+        ("?format=ndjson&tenant_id=other", None, 403),
+        ("?columns=id&tenant_id=acme&tenant_id=other", None, 200),
+    ],
     ("DELETE", "/v1/feedback-records"): [
         ("?user_id=u", None, 200),
         ("?user_id=u&tenant_id=other", None, 403),
