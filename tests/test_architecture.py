@@ -19,6 +19,7 @@ ANYTHING = None
 IMPORTS: dict[str, set[str] | None] = {
     "model": set(),
     "settings": set(),
+    "credentials": set(),
     "cursors": set(),
     "streams": set(),
     "embedded": set(),
@@ -62,6 +63,7 @@ KNOWS = {
     "uvicorn": {"worker"},
     "backports": {"streams"},
     "compression": {"streams"},
+    "cryptography": {"credentials"},
     "httpx2": {"client"},
     "rich": {"progress"},
     "click": {"cli"},

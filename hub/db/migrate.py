@@ -13,8 +13,8 @@ from msgspec import Struct, field
 from hub.db import SQL, Connection, query
 
 # On Citus: spread by tenant_id, each beside the first; copied to every node; kept on the coordinator.
-DISTRIBUTED = ("feedback_records", "submissions", "forms", "rejects", "imports", "erasures")
-REPLICATED = ("api_keys",)
+DISTRIBUTED = ("feedback_records", "submissions", "forms", "rejects", "imports", "erasures", "deliveries")
+REPLICATED = ("api_keys", "connections")
 LOCAL = (
     "schema_migrations", "batches", "secret", "reflattenings", "pgqueuer", "pgqueuer_log", "pgqueuer_schedules",
     "pgqueuer_statistics", "pulls",

@@ -131,5 +131,7 @@ create table pulls (
     since          timestamptz,
     checkpoint     text,
     fetched        bigint not null default 0,
+    -- When what is stored was last held against what the vendor still has.
+    compared_at    timestamptz,
     constraint pulls_pkey primary key (connection_id, form_id)
 );
