@@ -151,7 +151,7 @@ async def test_new_tables_are_distributed_at_once_and_filled_ones_when_asked(emp
         (tmp_path / "9000_later.sql").write_text("select 1;")
 
         report = await migrate(empty_dsn, folder=tmp_path)
-        assert report.distributed == [*(table for table in DISTRIBUTED if table != "forms"), "api_keys"]
+        assert report.distributed == [*(table for table in DISTRIBUTED if table != "forms"), *REPLICATED]
         assert report.waiting == ["forms"]
 
         report = await migrate(empty_dsn, folder=tmp_path, distributed=True)

@@ -22,7 +22,8 @@ _UPDATE = query("connections/update")
 _DELETE = query("connections/delete")
 _FIND_TOKEN = query("connections/find_token")
 _FIND_INSERT_KEY = query("connections/find_insert_key")
-_COUNT = query("connections/count")
+_SUCCEEDED = query("connections/succeeded")
+_FAILED = query("connections/failed")
 
 _INSERT_KEY = "connections_insert_key_key"
 
@@ -68,7 +69,7 @@ class ConnectionRow(NewConnection, frozen=True, kw_only=True):
 
 
 class Counts(Struct, frozen=True, kw_only=True):
-    """What came through a connection just now. The members are columns, and parameters of `count.sql`, in their order."""
+    """What came through a connection just now. The members are columns, and parameters of `succeeded.sql` and `failed.sql`, in their order."""
 
     received: int = 0
     stored: int = 0
@@ -140,12 +141,14 @@ async def find_by_insert_key(pool: Pool, source: str, insert_key_hash: bytes) ->
     return None if found is None else _row(found)
 
 
-async def count(connection: Connection, connection_id: UUID, counts: Counts, *, error: str | None = None) -> None:
-    """Adds to what came through a connection, and notes the moment: of a success, or of what went wrong.
+async def succeeded(connection: Connection, connection_id: UUID, counts: Counts) -> None:
+    """Adds to what came through a connection, and notes that it works."""
+    await connection.execute(_SUCCEEDED, connection_id, *msgspec.structs.astuple(counts))
 
-    The error is in our own words: it is shown to people, and must not hold what was answered.
-    """
-    await connection.execute(_COUNT, connection_id, *msgspec.structs.astuple(counts), error)
+
+async def failed(connection: Connection, connection_id: UUID, error: str, counts: Counts = Counts()) -> None:  # noqa: B008 - a constant
+    """Notes what went wrong with a connection, in our own words: people read it, and it must not hold what was answered."""
+    await connection.execute(_FAILED, connection_id, *msgspec.structs.astuple(counts), error)
 
 
 def _values(row: NewConnection) -> list[object]:
@@ -158,5 +161,5 @@ def _row(found: asyncpg.Record) -> ConnectionRow:
 
 
 def _taken(error: asyncpg.UniqueViolationError) -> Exception:
-    """Only the insert key can be taken."""
-    return InsertKeyTakenError() if error.constraint_name == _INSERT_KEY else error
+    """Only the insert key can be taken; to its name Citus adds the number of a shard."""
+    return InsertKeyTakenError() if (error.constraint_name or "").startswith(_INSERT_KEY) else error

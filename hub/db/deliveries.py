@@ -21,6 +21,8 @@ class Unread(Struct, frozen=True, kw_only=True):
     raw: str
     status: int
     problem: Raw
+    error: str
+    """What is told of the connection."""
 
 
 async def is_known(pool: Pool, row: ConnectionRow, delivery: bytes) -> bool:
@@ -29,21 +31,21 @@ async def is_known(pool: Pool, row: ConnectionRow, delivery: bytes) -> bool:
         return bool(await connection.fetchval(_KNOWN, row.tenant_id, row.id, delivery))
 
 
-async def settle(  # noqa: PLR0913 - what became of a delivery
-    pool: Pool, row: ConnectionRow, delivery: bytes, *, stored: int, unread: Unread | None, error: str | None
-) -> None:
+async def settle(pool: Pool, row: ConnectionRow, delivery: bytes, *, stored: int, unread: Unread | None) -> None:
     """Notes what became of a delivery, all of it or nothing: then the vendor may be answered.
 
     Of two that came at the same moment, the second is a duplicate.
     """
     async with pool.acquire() as connection, connection.transaction():
         if await connection.execute(_NOTE, row.tenant_id, row.id, delivery) == "INSERT 0 0":
-            await connections.count(connection, row.id, Counts(received=1, duplicates=1))
+            await connections.succeeded(connection, row.id, Counts(received=1, duplicates=1))
             return
-        if unread is not None:
-            await _reject(connection, row, unread)
         counts = Counts(received=1, stored=stored, failed=int(unread is not None))
-        await connections.count(connection, row.id, counts, error=error)
+        if unread is None:
+            await connections.succeeded(connection, row.id, counts)
+        else:
+            await _reject(connection, row, unread)
+            await connections.failed(connection, row.id, unread.error, counts)
 
 
 async def _reject(connection: Connection, row: ConnectionRow, unread: Unread) -> None:

@@ -25,7 +25,10 @@ def wanted(**overrides: Any) -> NewConnection:
 
 async def count(pool: Pool, row: ConnectionRow, error: str | None = None, **counts: int) -> ConnectionRow:
     async with pool.acquire() as connection:
-        await connections.count(connection, row.id, Counts(**counts), error=error)
+        if error is None:
+            await connections.succeeded(connection, row.id, Counts(**counts))
+        else:
+            await connections.failed(connection, row.id, error, Counts(**counts))
     found = await connections.get(pool, row.id)
     assert found is not None
     return found
