@@ -35,7 +35,9 @@ IMPORTS: dict[str, set[str] | None] = {
     "retention": {"settings", "db"},
     "api": {"model", "settings", "cursors", "sources", "streams", "snapshots", "db"},
     "app": {"settings", "db", "retention", "api"},
-    "worker": {"settings"},
+    "lifeline": set(),
+    "worker": {"settings", "lifeline"},
+    "jobs": {"settings", "sources", "snapshots", "retention", "db"},
     "serve": {"settings", "embedded", "db"},
     "cli": ANYTHING,
     "__main__": {"cli"},
@@ -48,9 +50,12 @@ KNOWS = {
         "db",
         "serve",  # tells a database that cannot be reached from other failures of a start
         "cli",  # the same, and it connects once instead of opening a pool
+        "jobs",  # a connection of its own to hear of new jobs
     },
+    "pgqueuer": {"jobs"},
+    "pydantic_settings": {"jobs"},  # pgqueuer's names are such settings
     "litestar": {"api", "app"},
-    "structlog": {"api", "app", "retention"},
+    "structlog": {"api", "app", "retention", "jobs"},
     "uuid6": {
         "db",  # ids of what is stored
         "api",  # ids of requests

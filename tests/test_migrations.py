@@ -35,6 +35,20 @@ WITHOUT_TENANT = {
     "secret_pkey": "stays on the coordinator",
     "reflattenings_pkey": "stays on the coordinator",
     "schema_migrations_pkey": "stays on the coordinator",
+    **dict.fromkeys(
+        (
+            "pgqueuer_pkey",
+            "pgqueuer_log_pkey",
+            "pgqueuer_schedules_pkey",
+            "pgqueuer_statistics_pkey",
+            "pgqueuer_picked_slot_idx",
+            "pgqueuer_unique_dedupe_key",
+            "pgqueuer_schedules_expression_entrypoint_key",
+            "pgqueuer_statistics_unique_count",
+            "pulls_pkey",
+        ),
+        "stays on the coordinator, and there is one queue",
+    ),
     "batches_pkey": "stays on the coordinator: a batch may have records of many tenants",
 }
 

@@ -8,7 +8,7 @@ import click
 
 import hub
 from hub import settings as environment
-from hub.cli import backfill, database, doctor, import_hub, keys, reflatten, rejects, serve
+from hub.cli import backfill, database, doctor, import_hub, keys, reflatten, rejects, serve, worker
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,5 +39,6 @@ for command in (
     import_hub.import_hub,
     reflatten.reflatten,
     rejects.rejects,
+    worker.worker,
 ):
     main.add_command(command)

@@ -15,7 +15,10 @@ from hub.db import SQL, Connection, query
 # On Citus: spread by tenant_id, each beside the first; copied to every node; kept on the coordinator.
 DISTRIBUTED = ("feedback_records", "submissions", "forms", "rejects", "imports", "erasures", "deliveries")
 REPLICATED = ("api_keys", "connections")
-LOCAL = ("schema_migrations", "batches", "secret", "reflattenings")
+LOCAL = (
+    "schema_migrations", "batches", "secret", "reflattenings", "pgqueuer", "pgqueuer_log", "pgqueuer_schedules",
+    "pgqueuer_statistics", "pulls",
+)  # fmt: skip
 
 TRY_LOCK = query("migrations/try_lock")
 HAS_LEDGER = query("migrations/has_ledger")
