@@ -20,6 +20,7 @@ IMPORTS: dict[str, set[str] | None] = {
     "model": set(),
     "settings": set(),
     "credentials": set(),
+    "signing": set(),
     "cursors": set(),
     "streams": set(),
     "embedded": set(),
@@ -31,9 +32,21 @@ IMPORTS: dict[str, set[str] | None] = {
     "backfill": {"client", "documents", "model", "streams", "api"},
     "sources": {"model"},
     "db": {"model", "settings", "cursors"},
-    "snapshots": {"sources", "db"},
+    "snapshots": {"model", "sources", "db"},
     "retention": {"settings", "db"},
-    "api": {"model", "settings", "cursors", "sources", "streams", "snapshots", "db"},
+    "intake": {"model", "sources", "snapshots", "db"},
+    "api": {
+        "model",
+        "settings",
+        "cursors",
+        "credentials",
+        "signing",
+        "sources",
+        "streams",
+        "snapshots",
+        "intake",
+        "db",
+    },
     "app": {"settings", "db", "retention", "api"},
     "lifeline": set(),
     "worker": {"settings", "lifeline"},
@@ -42,7 +55,7 @@ IMPORTS: dict[str, set[str] | None] = {
     "cli": ANYTHING,
     "__main__": {"cli"},
 }
-PURE = {"model", "cursors", "streams", "sources", "documents"}
+PURE = {"model", "cursors", "signing", "streams", "sources", "documents"}
 
 # Who knows each library. msgspec is everywhere.
 KNOWS = {

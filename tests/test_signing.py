@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hub.signing import TOLERANCE_SECONDS, Signed, SignatureError, key_of, verify_standard, verify_typeform
+from hub.signing import TOLERANCE_SECONDS, SignatureError, Signed, key_of, verify_standard, verify_typeform
 
 SAMPLES = Path(__file__).parent / "signatures"
 FORMBRICKS = json.loads((SAMPLES / "formbricks.json").read_text())
