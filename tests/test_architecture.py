@@ -47,7 +47,7 @@ IMPORTS: dict[str, set[str] | None] = {
         "intake",
         "db",
     },
-    "app": {"settings", "db", "retention", "api"},
+    "app": {"settings", "credentials", "db", "retention", "api"},
     "lifeline": set(),
     "worker": {"settings", "lifeline"},
     "jobs": {"settings", "sources", "snapshots", "retention", "db"},
