@@ -5,9 +5,10 @@ from datetime import datetime
 import msgspec
 from msgspec import Raw, Struct
 
-from hub.db import Pool, query
+from hub.db import Pool, query, queue
 
 _PUT = query("forms/put")
+_PUT_IF_NEW = query("forms/put_if_new")
 _LIST = query("forms/list")
 
 
@@ -27,6 +28,18 @@ async def put(  # noqa: PLR0913 - the columns of a row
     """Stores a definition. It waits for the submissions that are being flattened with the one before."""
     async with pool.acquire() as connection:
         await connection.execute(_PUT, tenant_id, source, form_id, name, bytes(definition).decode(), fields)
+
+
+async def fetched(  # noqa: PLR0913 - the columns of a row
+    pool: Pool, tenant_id: str, source: str, form_id: str, *, name: str | None, definition: Raw, fields: int
+) -> bool:
+    """Stores a definition, and queues that its submissions be flattened again, unless it is the one that is here already."""
+    async with pool.acquire() as connection, connection.transaction():
+        row = (tenant_id, source, form_id, name, bytes(definition).decode(), fields)
+        if await connection.execute(_PUT_IF_NEW, *row) == "INSERT 0 0":
+            return False
+        await queue.put(connection, queue.Flatten(tenant_id=tenant_id, source=source, form_id=form_id))
+        return True
 
 
 async def listed(pool: Pool, tenant_id: str, source: str) -> list[FormRow]:
