@@ -1,25 +1,23 @@
 """Pulling: the answers of a connection, from its vendor into the database, page by page."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 import msgspec
 from msgspec import Raw, Struct
 
-from hub import credentials, snapshots
-from hub.credentials import Vault
+from hub import credentials, intake
+from hub.credentials import Credentials, Vault
 from hub.db import Pool, connections, forms, pulls, submissions
 from hub.db.connections import ConnectionRow, Counts
 from hub.db.erasures import Markers
-from hub.db.submissions import Foreign, Stale
-from hub.model import MAX_KEY_BYTES, key_bytes
 from hub.pull import formbricks
 from hub.pull.http import Outgoing
-from hub.pull.interface import Listed, Vendor
+from hub.pull.interface import AddressError, Listed, RefusedError, Vendor, VendorError
 from hub.settings import Settings
 from hub.sources import SOURCES
 from hub.sources.drafts import fitting_id
-from hub.sources.interface import FormNeededError, Given, NotOfSourceError, Options, UnreadableError
+from hub.sources.interface import Given, NotOfSourceError, Options
 
 
 class NothingToPullError(Exception):
@@ -38,20 +36,35 @@ class Tools(Struct, frozen=True, kw_only=True):
 class Step(Struct, frozen=True, kw_only=True):
     """How far the pull of a form is."""
 
-    form: Listed
-    fetched: int = 0
+    fetched: int
     total: int | None = None
+    """As far as the vendor tells."""
     removed: int = 0
     """Of what was stored, what the vendor has deleted."""
 
 
-def vendor(tools: Tools, row: ConnectionRow) -> Vendor:
-    """The API of a connection's vendor. Raises `NothingToPullError`."""
-    outgoing = Outgoing(allow_private=tools.settings.allow_private_addresses)
-    match tools.vault.open(row.source, row.credentials).credentials:
+def vendor(settings: Settings, opened: Credentials, base_url: str | None) -> Vendor:
+    """The API of an account at a vendor. Raises `NothingToPullError` and `AddressError`."""
+    outgoing = Outgoing(allow_private=settings.allow_private_addresses)
+    match opened:
         case credentials.Formbricks(api_key=str(key)):
-            return formbricks.Formbricks(formbricks.Credentials(api_key=key), row.base_url, outgoing)
+            return formbricks.Formbricks(formbricks.Credentials(api_key=key), base_url, outgoing)
     raise NothingToPullError
+
+
+def vendor_of(tools: Tools, row: ConnectionRow) -> Vendor:
+    """The API of a connection's vendor."""
+    return vendor(tools.settings, tools.vault.open(row.source, row.credentials).credentials, row.base_url)
+
+
+def in_our_words(error: VendorError) -> str:
+    """What a connection tells of a failure: what the vendor said may quote an answer."""
+    match error:
+        case RefusedError(status=status):
+            return f"The vendor refuses what it is asked for (status {status})"
+        case AddressError():
+            return "The vendor's address is none that the hub may ask"
+    return "The vendor cannot be reached, or is busy"
 
 
 async def fetch_form(tools: Tools, row: ConnectionRow, api: Vendor, form_id: str) -> None:
@@ -72,30 +85,59 @@ async def fetch_form(tools: Tools, row: ConnectionRow, api: Vendor, form_id: str
     )
 
 
-async def pull(tools: Tools, row: ConnectionRow, api: Vendor, since: datetime | None = None) -> AsyncIterator[Step]:
-    """Fetches what is new of every form that was chosen, or what is newer than a time, and removes what is gone.
+async def chosen(row: ConnectionRow, api: Vendor) -> list[Listed]:
+    """The forms of a connection. Raises `VendorError`."""
+    return [form for form in await api.forms() if not row.forms or form.id in row.forms]
+
+
+async def pull(
+    tools: Tools, row: ConnectionRow, api: Vendor, form_id: str, since: datetime | None = None
+) -> AsyncIterator[Step]:
+    """Fetches what is new of a form, or what is newer than a time, and now and then removes what is gone.
 
     What was broken off goes on where it stopped. Raises `VendorError`.
     """
-    for form in await api.forms():
-        if row.forms and form.id not in row.forms:
-            continue
-        async for step in _pull_form(tools, row, api, form, since):
-            yield step
-
-
-async def _pull_form(
-    tools: Tools, row: ConnectionRow, api: Vendor, form: Listed, since: datetime | None
-) -> AsyncIterator[Step]:
-    await fetch_form(tools, row, api, form.id)
-    begun = await pulls.begin(tools.pool, row.id, form.id, since, api.OVERLAP)
+    await fetch_form(tools, row, api, form_id)
+    begun = await pulls.begin(tools.pool, row.id, form_id, since, api.OVERLAP)
     fetched = begun.fetched
-    async for page in api.pages(form.id, since=begun.since, checkpoint=begun.checkpoint):
-        counts = await _store(tools, row, form.id, page.payloads)
+    async for page in api.pages(form_id, since=begun.since, checkpoint=begun.checkpoint):
+        counts = await _store(tools, row, form_id, page.payloads)
         await pulls.keep(tools.pool, begun, page.checkpoint, counts)
         fetched += counts.received
-        yield Step(form=form, fetched=fetched, total=None if page.remaining is None else fetched + page.remaining)
+        yield Step(fetched=fetched, total=None if page.remaining is None else fetched + page.remaining)
     await pulls.finish(tools.pool, begun)
-    removed = await _remove_gone(tools, row, api, form.id) if since is not None or begun.comparison_due else 0
-    await pulls.compared(tools.pool, begun)
-    yield Step(form=form, fetched=fetched, total=fetched, removed=removed)
+    removed = 0
+    if begun.comparison_due:
+        removed = await _remove_gone(tools, row, api, form_id)
+        await pulls.compared(tools.pool, begun)
+    yield Step(fetched=fetched, total=fetched, removed=removed)
+
+
+async def _store(tools: Tools, row: ConnectionRow, form_id: str, payloads: Sequence[Raw]) -> Counts:
+    """Stores a page, and adds up what became of it."""
+    options = msgspec.json.decode(row.options, type=Options)
+    stored = failed = 0
+    for payload in payloads:
+        try:
+            items = SOURCES[row.source].unpack(payload)
+        except NotOfSourceError:
+            failed += 1
+            continue
+        given = Given(form_id=form_id)
+        tally = await intake.take(
+            tools.pool, tools.markers, row.tenant_id, row.source, items, given=given, options=options
+        )
+        stored += tally.submissions - tally.stale
+        failed += len(tally.errors)
+    return Counts(received=len(payloads), stored=stored, failed=failed)
+
+
+async def _remove_gone(tools: Tools, row: ConnectionRow, api: Vendor, form_id: str) -> int:
+    """Removes the submissions that the vendor has deleted; how many there were."""
+    known = await submissions.named_by_vendor(tools.pool, row.tenant_id, row.source, fitting_id(form_id))
+    gone = await api.gone(form_id, known) if known else frozenset()
+    source_type = SOURCES[row.source].ABOUT.source_type
+    removed = 0
+    for submission_id in sorted(gone):
+        removed += await submissions.remove(tools.pool, tools.markers, row.tenant_id, submission_id, source_type)
+    return removed
