@@ -20,6 +20,7 @@ IMPORTS: dict[str, set[str] | None] = {
     "model": set(),
     "settings": set(),
     "credentials": set(),
+    "signing": set(),
     "cursors": set(),
     "streams": set(),
     "embedded": set(),
@@ -33,9 +34,21 @@ IMPORTS: dict[str, set[str] | None] = {
     "sources": {"model"},
     "pull": {"addresses", "sources"},
     "db": {"model", "settings", "cursors"},
-    "snapshots": {"sources", "db"},
+    "snapshots": {"model", "sources", "db"},
     "retention": {"settings", "db"},
-    "api": {"model", "settings", "cursors", "sources", "streams", "snapshots", "db"},
+    "intake": {"model", "sources", "snapshots", "db"},
+    "api": {
+        "model",
+        "settings",
+        "cursors",
+        "credentials",
+        "signing",
+        "sources",
+        "streams",
+        "snapshots",
+        "intake",
+        "db",
+    },
     "app": {"settings", "db", "retention", "api"},
     "lifeline": set(),
     "worker": {"settings", "lifeline"},
@@ -45,7 +58,7 @@ IMPORTS: dict[str, set[str] | None] = {
     "cli": ANYTHING,
     "__main__": {"cli"},
 }
-PURE = {"model", "cursors", "addresses", "streams", "sources", "documents"}
+PURE = {"model", "cursors", "addresses", "signing", "streams", "sources", "documents"}
 
 # Who knows each library. msgspec is everywhere.
 KNOWS = {

@@ -1,6 +1,5 @@
 """`hub connect`."""
 
-import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -14,7 +13,7 @@ from hub.cli.terminal import fail, print_table
 from hub.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hub.credentials import Credentials
     from hub.db.connections import ConnectionRow
@@ -67,21 +66,117 @@ def formbricks(settings: Settings, api_key: str, base_url: str | None, **wish: o
     _connect(settings, "formbricks", Formbricks(api_key=api_key), base_url, msgspec.convert(wish, Wish))
 
 
-def _connect(
-    settings: Settings, source: str, opened: "Credentials", base_url: str | None, wish: Wish
-) -> None:
-    async def work(tools: "Tools") -> None:
-        from hub import pulls  # noqa: PLC0415
+def _connect(settings: Settings, source: str, opened: "Credentials", base_url: str | None, wish: Wish) -> None:
+    from hub import pulls  # noqa: PLC0415
 
+    async def work(tools: "Tools") -> None:
         async with pulls.vendor(settings, opened, base_url) as api:
             click.echo(f"The key opens {await api.check()}.")
             forms = _choose(await api.forms(), wish)
-            delivered = not wish.pull_only and await _is_reachable(settings)
+            delivers = await _delivers(settings, wish)
             row = await _keep(tools, source, opened, base_url, forms, wish)
-            if delivered:
+            if delivers:
                 await _register(tools, row, api)
         click.echo(f"Connected as {row.name}, id {row.id}.")
         if wish.history:
             await fetch(tools, row)
 
     run_with(settings, work)
+
+
+def _choose(listed: "Sequence[Listed]", wish: Wish) -> list[str]:
+    """The ids of the surveys to take; none for all."""
+    if wish.all_forms:
+        return []
+    if wish.forms:
+        known = {form.id for form in listed}
+        if missing := [form_id for form_id in wish.forms if form_id not in known]:
+            fail(f"The key opens no survey {', '.join(missing)}.")
+        return list(dict.fromkeys(wish.forms))
+    rows: list[tuple[str, ...]] = [("", "SURVEY", "STATE", "RESPONSES", "ID")]
+    for number, form in enumerate(listed, 1):
+        responses = "-" if form.responses is None else str(form.responses)
+        rows.append((str(number), form.name, form.state or "-", responses, form.id))
+    print_table(rows)
+    numbers = click.prompt(
+        "Which ones? Numbers with commas, or nothing for all, those to come too",
+        default="",
+        show_default=False,
+        value_proc=lambda text: _numbers(text, len(listed)),
+    )
+    return [listed[number - 1].id for number in numbers]
+
+
+def _numbers(text: str, most: int) -> list[int]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdecimal() and 1 <= int(part) <= most for part in parts):
+        raise click.UsageError(f"Expected numbers from 1 to {most}, like 1,3")
+    return list(dict.fromkeys(map(int, parts)))
+
+
+async def _delivers(settings: Settings, wish: Wish) -> bool:
+    """Whether the vendor delivers. It cannot to an address that is not on the internet; then pulling remains."""
+    if wish.pull_only:
+        return False
+    from hub.pull.http import Outgoing, allowed_addresses  # noqa: PLC0415
+    from hub.pull.interface import AddressError  # noqa: PLC0415
+
+    parts = urlsplit(settings.url)
+    try:
+        port = parts.port or {"http": 80}.get(parts.scheme, 443)
+        outgoing = Outgoing(allow_private=settings.allow_private_addresses)
+        await allowed_addresses(parts.hostname or "", port, outgoing)
+    except (AddressError, OSError):
+        click.echo(
+            f"{settings.url} cannot be reached from the internet, so nothing can be delivered there. Set PUBLIC_BASE_URL to the "
+            "address under which others reach this hub."
+        )
+        if not click.confirm("Go on without, and only pull?", default=False):
+            fail("Nothing was changed.")
+        return False
+    return True
+
+
+async def _keep(  # noqa: PLR0913, PLR0917 - the columns of a row
+    tools: "Tools", source: str, opened: "Credentials", base_url: str | None, forms: list[str], wish: Wish
+) -> "ConnectionRow":
+    from hub.credentials import Kept, new_token  # noqa: PLC0415
+    from hub.db import connections, new_id  # noqa: PLC0415
+    from hub.sources import SOURCES  # noqa: PLC0415
+
+    token = new_token()
+    row = connections.NewConnection(
+        id=new_id(),
+        source=source,
+        tenant_id=wish.tenant_id,
+        name=wish.name or SOURCES[source].ABOUT.title,
+        base_url=base_url,
+        credentials=tools.vault.seal(Kept(token=token, credentials=opened)),
+        token_hash=tools.vault.digest(token),
+        insert_key_hash=None,
+        forms=forms,
+        options=Raw(b"{}"),
+        status="active",
+        pull_minutes=wish.every or None,
+    )
+    return await connections.insert(tools.pool, row)
+
+
+async def _register(tools: "Tools", row: "ConnectionRow", api: "Vendor") -> None:
+    """Has the vendor deliver, and keeps the secret that it tells this once. Without it there is no connection."""
+    from hub.credentials import hook_path  # noqa: PLC0415
+    from hub.db import connections  # noqa: PLC0415
+    from hub.pull.interface import VendorError  # noqa: PLC0415
+
+    kept = tools.vault.open(row.source, row.credentials)
+    url = tools.settings.url + hook_path(row.id, kept.token)
+    try:
+        registration = await api.register(url, row.forms)
+    except VendorError as error:
+        await connections.delete(tools.pool, row.id, None)
+        fail(f"{error}\nNothing was changed. --pull-only connects without webhooks.")
+    opened = structs.replace(kept.credentials, webhook_secrets=registration.secrets)
+    sealed = tools.vault.seal(structs.replace(kept, credentials=opened))
+    await connections.change(tools.pool, row.id, None, lambda found: structs.replace(found, credentials=sealed))
+    if registration.to_do:
+        click.echo(registration.to_do)
