@@ -130,9 +130,7 @@ async def work(settings: Settings) -> None:
     for kind in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(kind, stopping.set)
     pool = await open_pool(settings)
-    tools = Tools(
-        settings=settings, pool=pool, markers=Markers(settings.secret_key), vault=Vault(settings.secret_key)
-    )
+    tools = Tools(settings=settings, pool=pool, markers=Markers(settings.secret_key), vault=Vault(settings.secret_key))
     try:
         while not stopping.is_set():
             try:

@@ -8,7 +8,7 @@ from msgspec import Raw, Struct
 
 from hub import credentials, intake
 from hub.credentials import Credentials, Vault
-from hub.db import Pool, connections, forms, pulls, submissions
+from hub.db import Pool, forms, pulls, submissions
 from hub.db.connections import ConnectionRow, Counts
 from hub.db.erasures import Markers
 from hub.pull import formbricks

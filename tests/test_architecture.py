@@ -80,7 +80,6 @@ KNOWS = {
     "backports": {"streams"},
     "compression": {"streams"},
     "cryptography": {"credentials"},
-    "httpx2": {"client"},
     "httpx2": {"client", "pull"},
     "rich": {"progress"},
     "click": {"cli"},

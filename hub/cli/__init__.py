@@ -8,7 +8,20 @@ import click
 
 import hub
 from hub import settings as environment
-from hub.cli import backfill, connect, connections, database, doctor, import_hub, keys, pull, reflatten, rejects, serve, worker
+from hub.cli import (
+    backfill,
+    connect,
+    connections,
+    database,
+    doctor,
+    import_hub,
+    keys,
+    pull,
+    reflatten,
+    rejects,
+    serve,
+    worker,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

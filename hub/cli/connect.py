@@ -56,7 +56,13 @@ def _common(command: "Callable[..., None]") -> "Callable[..., None]":
 
 
 @connect.command("formbricks")
-@click.option("--api-key", envvar="FORMBRICKS_API_KEY", prompt="API key", hide_input=True, help="Better in FORMBRICKS_API_KEY, or typed in.")
+@click.option(
+    "--api-key",
+    envvar="FORMBRICKS_API_KEY",
+    prompt="API key",
+    hide_input=True,
+    help="Better in FORMBRICKS_API_KEY, or typed in.",
+)
 @click.option("--base-url", help="Of a Formbricks of your own.")
 @_common
 def formbricks(settings: Settings, api_key: str, base_url: str | None, **wish: object) -> None:

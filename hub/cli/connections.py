@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-
 import click
 from msgspec import structs
 
@@ -75,7 +74,9 @@ def _set_status(settings: Settings, name: str, status: "ConnectionStatus") -> No
 
 @connections.command()
 @click.argument("connection", metavar="CONNECTION")
-@click.option("--force", is_flag=True, help="Also when the vendor cannot be told; then its webhook has to be removed there.")
+@click.option(
+    "--force", is_flag=True, help="Also when the vendor cannot be told; then its webhook has to be removed there."
+)
 @click.pass_obj
 def disconnect(settings: Settings, connection: str, force: bool) -> None:
     """End CONNECTION: remove its webhook at the vendor, forget its keys, take nothing from it any more.
@@ -97,7 +98,9 @@ def disconnect(settings: Settings, connection: str, force: bool) -> None:
             pass  # without a key of its API no webhook was registered either
         except VendorError as error:
             if not force:
-                fail(f"{error}\nNothing was changed. With --force the connection ends, and the webhook stays at the vendor.")
+                fail(
+                    f"{error}\nNothing was changed. With --force the connection ends, and the webhook stays at the vendor."
+                )
         forgotten = tools.vault.seal(Kept(token=kept.token, credentials=KINDS[row.source]()))
         await stored.change(
             tools.pool,

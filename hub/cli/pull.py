@@ -32,7 +32,9 @@ class Since(click.ParamType[datetime]):
 
 @click.command()
 @click.argument("connection", metavar="CONNECTION")
-@click.option("--since", type=Since(), help="From then on, a time back from now or a date (in UTC), instead of what is new.")
+@click.option(
+    "--since", type=Since(), help="From then on, a time back from now or a date (in UTC), instead of what is new."
+)
 @click.pass_obj
 def pull(settings: Settings, connection: str, since: datetime | None) -> None:
     """Fetch the answers of CONNECTION, an id or a name, from its vendor: all at first, then what is new.

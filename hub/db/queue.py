@@ -48,7 +48,7 @@ async def put(connection: Connection, job: Job, *, after: timedelta = timedelta(
     await connection.execute(_PUT, name(type(job)), text, f"{name(type(job))} {text.decode()}", after)
 
 
-def name(kind: type[Job]) -> str:
+def name(kind: type[Struct]) -> str:
     """What the queue calls a kind of job."""
     return kind.__name__.lower()
 
