@@ -11,7 +11,7 @@ from hub.credentials import Credentials, Vault
 from hub.db import Pool, forms, pulls, submissions
 from hub.db.connections import ConnectionRow, Counts
 from hub.db.erasures import Markers
-from hub.pull import formbricks
+from hub.pull import formbricks, satismeter, typeform
 from hub.pull.http import Outgoing
 from hub.pull.interface import AddressError, Listed, RefusedError, Vendor, VendorError
 from hub.settings import Settings
@@ -49,6 +49,11 @@ def vendor(settings: Settings, opened: Credentials, base_url: str | None) -> Ven
     match opened:
         case credentials.Formbricks(api_key=str(key)):
             return formbricks.Formbricks(formbricks.Credentials(api_key=key), base_url, outgoing)
+        case credentials.Typeform(access_token=str(token)):
+            return typeform.Typeform(typeform.Credentials(access_token=token), base_url, outgoing)
+        case credentials.SatisMeter(api_key=str(key), project_id=str(project)):
+            opened_project = satismeter.Credentials(api_key=key, project_id=project)
+            return satismeter.SatisMeter(opened_project, base_url, outgoing)
     raise NothingToPullError
 
 
@@ -68,21 +73,16 @@ def in_our_words(error: VendorError) -> str:
 
 
 async def fetch_form(tools: Tools, row: ConnectionRow, api: Vendor, form_id: str) -> None:
-    """Stores the definition of a form as its vendor has it now; if it is another than before, its submissions follow."""
+    """Stores the definition of a form as its vendor has it now; if it says something else than before, its submissions follow."""
     module = SOURCES[row.source]
     definition = await api.definition(form_id)
     if definition is None:
         return
-    form = module.form(definition)
-    await forms.fetched(
-        tools.pool,
-        row.tenant_id,
-        row.source,
-        fitting_id(form_id),
-        name=form.name,
-        definition=definition,
-        fields=form.fields,
-    )
+    name = (row.tenant_id, row.source, fitting_id(form_id))
+    form, known = module.form(definition), await forms.definition(tools.pool, *name)
+    # Not the text of them: SatisMeter's has counts in it that change with every answer.
+    if known is None or module.form(known) != form:
+        await forms.fetched(tools.pool, *name, name=form.name, definition=definition, fields=form.fields)
 
 
 async def chosen(row: ConnectionRow, api: Vendor) -> list[Listed]:

@@ -56,20 +56,44 @@ def _common(command: "Callable[..., None]") -> "Callable[..., None]":
 
 
 @connect.command("formbricks")
-@click.option(
-    "--api-key",
-    envvar="FORMBRICKS_API_KEY",
-    prompt="API key",
-    hide_input=True,
-    help="Better in FORMBRICKS_API_KEY, or typed in.",
-)
+@click.option("--api-key", envvar="FORMBRICKS_API_KEY", prompt="API key", hide_input=True, help="Better in FORMBRICKS_API_KEY, or typed in.")
 @click.option("--base-url", help="Of a Formbricks of your own.")
+@click.option("--accept-unsigned", is_flag=True, help="Take deliveries without a signature, from a Formbricks before 2026.")
 @_common
-def formbricks(settings: Settings, api_key: str, base_url: str | None, **wish: object) -> None:
-    """Connect a Formbricks workspace. The key is made under its settings, with permission to manage."""
+def connect_formbricks(
+    settings: Settings, api_key: str, base_url: str | None, accept_unsigned: bool, **wish: object
+) -> None:
+    """Connect a Formbricks workspace, with an API key that may manage it."""
     from hub.credentials import Formbricks  # noqa: PLC0415
 
-    _connect(settings, "formbricks", Formbricks(api_key=api_key), base_url, msgspec.convert(wish, Wish))
+    opened = Formbricks(api_key=api_key, accept_unsigned=accept_unsigned)
+    _connect(settings, "formbricks", opened, base_url, msgspec.convert(wish, Wish))
+
+
+@connect.command("typeform")
+@click.option("--access-token", envvar="TYPEFORM_ACCESS_TOKEN", prompt="Personal access token", hide_input=True, help="Better in TYPEFORM_ACCESS_TOKEN, or typed in.")
+@click.option("--base-url", help="https://api.eu.typeform.com for responses kept in the EU.")
+@_common
+def connect_typeform(settings: Settings, access_token: str, base_url: str | None, **wish: object) -> None:
+    """Connect a Typeform account, with a token that may read forms and responses and write webhooks."""
+    from hub.credentials import Typeform  # noqa: PLC0415
+
+    _connect(settings, "typeform", Typeform(access_token=access_token), base_url, msgspec.convert(wish, Wish))
+
+
+@connect.command("satismeter")
+@click.option("--api-key", envvar="SATISMETER_API_KEY", prompt="API key", hide_input=True, help="Better in SATISMETER_API_KEY, or typed in.")
+@click.option("--project", "project_id", required=True, prompt="Project id", help="The id of the project, as in its address.")
+@click.option("--base-url", hidden=True, help="Of a server that behaves like SatisMeter.")
+@_common
+def connect_satismeter(
+    settings: Settings, api_key: str, project_id: str, base_url: str | None, **wish: object
+) -> None:
+    """Connect a SatisMeter project."""
+    from hub.credentials import SatisMeter  # noqa: PLC0415
+
+    opened = SatisMeter(api_key=api_key, project_id=project_id)
+    _connect(settings, "satismeter", opened, base_url, msgspec.convert(wish, Wish))
 
 
 def _connect(settings: Settings, source: str, opened: "Credentials", base_url: str | None, wish: Wish) -> None:
@@ -186,3 +210,6 @@ async def _register(tools: "Tools", row: "ConnectionRow", api: "Vendor") -> None
     await connections.change(tools.pool, row.id, None, lambda found: structs.replace(found, credentials=sealed))
     if registration.to_do:
         click.echo(registration.to_do)
+        # Whoever has to do it by hand needs it, this once: the vendor's signature would protect it, had it one.
+        if not registration.secrets:
+            click.echo(url)

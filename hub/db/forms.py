@@ -8,7 +8,7 @@ from msgspec import Raw, Struct
 from hub.db import Pool, query, queue
 
 _PUT = query("forms/put")
-_PUT_IF_NEW = query("forms/put_if_new")
+_GET = query("forms/get")
 _LIST = query("forms/list")
 
 
@@ -32,14 +32,18 @@ async def put(  # noqa: PLR0913 - the columns of a row
 
 async def fetched(  # noqa: PLR0913 - the columns of a row
     pool: Pool, tenant_id: str, source: str, form_id: str, *, name: str | None, definition: Raw, fields: int
-) -> bool:
-    """Stores a definition, and queues that its submissions be flattened again, unless it is the one that is here already."""
+) -> None:
+    """Stores a definition, and has its submissions flattened again by the worker."""
     async with pool.acquire() as connection, connection.transaction():
-        row = (tenant_id, source, form_id, name, bytes(definition).decode(), fields)
-        if await connection.execute(_PUT_IF_NEW, *row) == "INSERT 0 0":
-            return False
+        await connection.execute(_PUT, tenant_id, source, form_id, name, bytes(definition).decode(), fields)
         await queue.put(connection, queue.Flatten(tenant_id=tenant_id, source=source, form_id=form_id))
-        return True
+
+
+async def definition(pool: Pool, tenant_id: str, source: str, form_id: str) -> Raw | None:
+    """What is known of a form."""
+    async with pool.acquire() as connection:
+        text: str | None = await connection.fetchval(_GET, tenant_id, source, form_id)
+    return None if text is None else Raw(text.encode())
 
 
 async def listed(pool: Pool, tenant_id: str, source: str) -> list[FormRow]:

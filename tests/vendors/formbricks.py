@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from tests.vendors.server import Answer, Delivery, Request, Server
+from tests.vendors.server import Answer, Delivery, Json, Request, Server
 
 Profile = Literal["documented", "actual"]
-Json = dict[str, Any]
 
 WORKSPACE = "cm7gijjarvoe56bwycivgq6by"
 USER_ID_KEY = "cmkeyuserid0000000000000a"

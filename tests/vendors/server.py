@@ -8,10 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
+
+Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,8 @@ class Request:
     body: bytes
 
     @property
-    def json(self) -> dict[str, object]:
-        document: dict[str, object] = json.loads(self.body)
+    def json(self) -> Json:
+        document: Json = json.loads(self.body)
         return document
 
     @property
@@ -42,6 +44,8 @@ class Answer:
     """The connection ends after so many bytes of the body."""
     silent: bool = False
     """Nothing is answered as long as the server runs."""
+    trickles: bool = False
+    """Blanks follow one another as long as the server runs."""
 
     @property
     def content(self) -> bytes:
@@ -148,11 +152,14 @@ class Server:
                 self.send_response(answer.status)
                 for name, value in ({"content-type": "application/json"} | dict(answer.headers)).items():
                     self.send_header(name, value)
-                self.send_header("content-length", str(len(content)))
+                self.send_header("content-length", str(1 << 30 if answer.trickles else len(content)))
                 # A connection that is kept would keep its thread.
                 self.send_header("connection", "close")
                 self.end_headers()
-                self.wfile.write(content[: answer.cut_after])
+                with suppress(ConnectionError):
+                    self.wfile.write(content[: answer.cut_after])
+                    while answer.trickles and not server._over.wait(0.01):
+                        self.wfile.write(b" ")
                 self.close_connection = True
 
             do_GET = do_POST = do_PUT = do_DELETE = _any  # noqa: N815 - the names http.server asks for
