@@ -56,9 +56,17 @@ def _common(command: "Callable[..., None]") -> "Callable[..., None]":
 
 
 @connect.command("formbricks")
-@click.option("--api-key", envvar="FORMBRICKS_API_KEY", prompt="API key", hide_input=True, help="Better in FORMBRICKS_API_KEY, or typed in.")
+@click.option(
+    "--api-key",
+    envvar="FORMBRICKS_API_KEY",
+    prompt="API key",
+    hide_input=True,
+    help="Better in FORMBRICKS_API_KEY, or typed in.",
+)
 @click.option("--base-url", help="Of a Formbricks of your own.")
-@click.option("--accept-unsigned", is_flag=True, help="Take deliveries without a signature, from a Formbricks before 2026.")
+@click.option(
+    "--accept-unsigned", is_flag=True, help="Take deliveries without a signature, from a Formbricks before 2026."
+)
 @_common
 def connect_formbricks(
     settings: Settings, api_key: str, base_url: str | None, accept_unsigned: bool, **wish: object
@@ -71,7 +79,13 @@ def connect_formbricks(
 
 
 @connect.command("typeform")
-@click.option("--access-token", envvar="TYPEFORM_ACCESS_TOKEN", prompt="Personal access token", hide_input=True, help="Better in TYPEFORM_ACCESS_TOKEN, or typed in.")
+@click.option(
+    "--access-token",
+    envvar="TYPEFORM_ACCESS_TOKEN",
+    prompt="Personal access token",
+    hide_input=True,
+    help="Better in TYPEFORM_ACCESS_TOKEN, or typed in.",
+)
 @click.option("--base-url", help="https://api.eu.typeform.com for responses kept in the EU.")
 @_common
 def connect_typeform(settings: Settings, access_token: str, base_url: str | None, **wish: object) -> None:
@@ -82,13 +96,19 @@ def connect_typeform(settings: Settings, access_token: str, base_url: str | None
 
 
 @connect.command("satismeter")
-@click.option("--api-key", envvar="SATISMETER_API_KEY", prompt="API key", hide_input=True, help="Better in SATISMETER_API_KEY, or typed in.")
-@click.option("--project", "project_id", required=True, prompt="Project id", help="The id of the project, as in its address.")
+@click.option(
+    "--api-key",
+    envvar="SATISMETER_API_KEY",
+    prompt="API key",
+    hide_input=True,
+    help="Better in SATISMETER_API_KEY, or typed in.",
+)
+@click.option(
+    "--project", "project_id", required=True, prompt="Project id", help="The id of the project, as in its address."
+)
 @click.option("--base-url", hidden=True, help="Of a server that behaves like SatisMeter.")
 @_common
-def connect_satismeter(
-    settings: Settings, api_key: str, project_id: str, base_url: str | None, **wish: object
-) -> None:
+def connect_satismeter(settings: Settings, api_key: str, project_id: str, base_url: str | None, **wish: object) -> None:
     """Connect a SatisMeter project."""
     from hub.credentials import SatisMeter  # noqa: PLC0415
 
