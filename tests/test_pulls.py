@@ -11,19 +11,23 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from hub import credentials, pulls
-from hub.credentials import Kept, Vault
+from hub import credentials, jobs, pulls
+from hub.credentials import Credentials, Kept, Vault
 from hub.db import Connection, Pool, connections, new_id, queue
 from hub.db import pulls as stored_pulls
 from hub.db.connections import ConnectionRow, NewConnection
 from hub.db.erasures import Markers
-from hub.pull.interface import RefusedError, Vendor
+from hub.pull.interface import RefusedError, UnavailableError, Vendor
 from hub.pulls import Step, Tools
 from hub.settings import Settings
 from tests.conftest import SECRET_KEY
 from tests.vendors.formbricks import FormbricksServer
+from tests.vendors.satismeter import PROJECT, WEBHOOK_ONLY, SatisMeterServer
+from tests.vendors.server import Answer, Server
+from tests.vendors.typeform import TypeformServer
 
-EXAMPLES = Path(__file__).parent / "sources" / "formbricks"
+SOURCES = Path(__file__).parent / "sources"
+EXAMPLES, TYPEFORM, SATISMETER = SOURCES / "formbricks", SOURCES / "typeform", SOURCES / "satismeter"
 SURVEY = json.loads((EXAMPLES / "01_v1_survey_get_blocks_plus_derived_questions.json").read_text())["data"]
 SURVEY_ID = SURVEY["id"]
 ANSWERS = json.loads((EXAMPLES / "12_webhook_responseFinished_all_types.json").read_text())["data"]["data"]
@@ -52,16 +56,18 @@ async def row(tools: Tools, vendor: FormbricksServer) -> ConnectionRow:
     return await connected(tools, vendor)
 
 
-async def connected(tools: Tools, vendor: FormbricksServer, **decided: Any) -> ConnectionRow:
-    opened = credentials.Formbricks(api_key=vendor.api_key)
+async def connected(
+    tools: Tools, vendor: Server, opened: Credentials | None = None, token: str = "t", **decided: Any
+) -> ConnectionRow:
+    opened = opened or credentials.Formbricks(api_key="fbk_test")
     row: dict[str, Any] = {
         "id": new_id(),
         "source": "formbricks",
         "tenant_id": "acme",
         "name": "Formbricks",
         "base_url": vendor.url,
-        "credentials": tools.vault.seal(Kept(token="t", credentials=opened)),
-        "token_hash": tools.vault.digest("t"),
+        "credentials": tools.vault.seal(Kept(token=token, credentials=opened)),
+        "token_hash": tools.vault.digest(token),
         "insert_key_hash": None,
         "forms": [],
         "options": Raw(b"{}"),
@@ -82,14 +88,14 @@ async def steps(tools: Tools, row: ConnectionRow, api: Vendor, since: datetime |
             yield step
 
 
-async def stored(connection: Connection, tenant_id: str = "acme") -> list[tuple[object, ...]]:
+async def stored(connection: Connection, tenant_id: str = "acme") -> list[dict[str, object]]:
     """What was made of the answers, without what says when and where it is stored."""
     rows = await connection.fetch(
         "select to_jsonb(r) - array['id', 'created_at', 'updated_at', 'tenant_id'] as record"
         " from feedback_records as r where tenant_id = $1 order by submission_id, field_id",
         tenant_id,
     )
-    return [tuple(json.loads(found["record"]).items()) for found in rows]
+    return [json.loads(found["record"]) for found in rows]
 
 
 async def submissions_of(connection: Connection) -> list[str]:
@@ -117,6 +123,59 @@ async def test_a_history_comes_with_its_form(
     assert found is not None
     assert (found.received, found.stored, found.failed, found.last_error) == (2, 2, 0, None)
     assert found.last_success_at is not None
+
+
+async def test_a_history_of_typeform_comes(tools: Tools, connection: Connection, client: httpx.AsyncClient) -> None:
+    """Visits without an answer among it, as submissions."""
+    form = json.loads((TYPEFORM / "20_form_definition.json").read_text())
+    (item,) = json.loads((TYPEFORM / "32_api_page_same_as_10.json").read_text())["items"]
+    with TypeformServer() as server:
+        server.add_form(form)
+        server.respond(form["id"], "t1", answers=item["answers"], hidden={"user_id": "u1"})
+        server.respond(form["id"], "t2", kind="partial", answers=item["answers"][:2])
+        server.respond(form["id"], "t3", kind="started")
+        opened = credentials.Typeform(access_token=server.token)
+        row = await connected(tools, server, source="typeform", opened=opened)
+        assert (await pulled(tools, row))[-1].fetched == 3
+        items = [*server.responses[form["id"]].values()]
+    assert (await client.put(f"/v1/sources/typeform/forms/{form['id']}?tenant_id=globex", json=form)).status_code == 200
+    url = f"/v1/sources/typeform/responses?tenant_id=globex&form_id={form['id']}"
+    assert (await client.post(url, json={"items": items})).status_code == 200
+    assert await stored(connection) == await stored(connection, "globex") != []
+    found = await connection.fetch("select status from submissions where tenant_id = 'acme' order by submission_id")
+    assert [one[0] for one in found] == ["completed", "partial", "started"]
+
+
+async def test_a_history_of_satismeter_comes(tools: Tools, connection: Connection, client: httpx.AsyncClient) -> None:
+    """Counts in the catalog change with every answer; that alone is no reason to flatten all others again."""
+    campaign = json.loads((SATISMETER / "23_v3_campaigns.json").read_text())["data"][0]
+    catalog = json.loads((SATISMETER / "24_v3_campaign_statistics_question_catalog.json").read_text())
+    exported = json.loads((SATISMETER / "20_export_v3_responses_page1.json").read_text())["data"]
+    with SatisMeterServer() as server:
+        server.add_campaign(campaign, catalog)
+        for number, response in enumerate(exported):
+            server.respond(campaign["id"], f"r{number}", answers=response["answers"])
+        opened = credentials.SatisMeter(api_key=server.api_key, project_id=PROJECT)
+        row = await connected(tools, server, source="satismeter", opened=opened)
+        assert (await pulled(tools, row))[-1].fetched == len(exported)
+        shown = [
+            {name: value for name, value in response.items() if name not in WEBHOOK_ONLY}
+            for response in server.responses.values()
+        ]
+        await connection.execute("delete from pgqueuer")
+        for question in server.statistics[campaign["id"]]["questions"]:
+            question["responsesCount"] = 1 + int(question.get("responsesCount", 0))
+        await pulled(tools, row)
+        assert await connection.fetchval("select count(*) from pgqueuer") == 0
+    put = await client.put(
+        f"/v1/sources/satismeter/forms/{campaign['id']}?tenant_id=globex",
+        json={"data": catalog["data"], "name": campaign["name"], "type": campaign["type"]},
+    )
+    assert put.status_code == 200
+    assert (
+        await client.post("/v1/sources/satismeter/responses?tenant_id=globex", json={"data": shown})
+    ).status_code == 200
+    assert await stored(connection) == await stored(connection, "globex") != []
 
 
 async def test_the_next_pull_asks_for_what_is_new(
@@ -278,3 +337,76 @@ async def test_one_pull_of_a_connection_at_a_time(tools: Tools, row: ConnectionR
         assert (first, second) == (True, False)
     async with stored_pulls.alone(tools.pool, row.id) as third:
         assert third
+
+
+JOB = "select execute_after - created as after from pgqueuer where entrypoint = 'pull'"
+
+
+async def test_what_is_to_be_pulled_is_queued_once(
+    tools: Tools, vendor: FormbricksServer, connection: Connection
+) -> None:
+    """However often it is looked for. A paused connection is not pulled, nor one without a schedule."""
+    await connected(tools, vendor, pull_minutes=15)
+    await connected(tools, vendor, token="u")
+    await connected(tools, vendor, token="v", pull_minutes=15, status="paused")
+    for _ in range(3):
+        await jobs.due(tools)
+    assert [row["after"] for row in await connection.fetch(JOB)] == [timedelta(minutes=15)]
+
+
+async def test_a_shorter_interval_counts_at_once(
+    tools: Tools, vendor: FormbricksServer, connection: Connection
+) -> None:
+    """The pull that waits is brought forward."""
+    row = await connected(tools, vendor, pull_minutes=60)
+    await jobs.due(tools)
+    await connections.change(tools.pool, row.id, None, lambda row: msgspec.structs.replace(row, pull_minutes=5))
+    await jobs.due(tools)
+    found = await connection.fetch("select execute_after < now() + interval '6 minutes' from pgqueuer")
+    assert [row[0] for row in found] == [True]
+
+
+async def test_a_job_pulls_its_connection(
+    tools: Tools, row: ConnectionRow, vendor: FormbricksServer, connection: Connection
+) -> None:
+    """Unless it was paused or deleted meanwhile."""
+    vendor.respond(SURVEY_ID, "r1", data={"nps_main": 1})
+    job = queue.Pull(connection_id=row.id)
+    await connections.change(tools.pool, row.id, None, lambda row: msgspec.structs.replace(row, status="paused"))
+    await jobs.pull(tools, job)
+    await jobs.pull(tools, queue.Pull(connection_id=new_id()))
+    assert vendor.requests == []
+    await connections.change(tools.pool, row.id, None, lambda row: msgspec.structs.replace(row, status="active"))
+    await jobs.pull(tools, job)
+    assert await submissions_of(connection) == ["r1"]
+
+
+async def test_a_refusal_stands_with_the_connection_in_our_own_words(
+    tools: Tools, row: ConnectionRow, vendor: FormbricksServer
+) -> None:
+    """The vendor's may quote. It would refuse again, so the job is done; what is busy is asked again later."""
+    vendor.misbehave(Answer(403, {"code": "forbidden", "message": "ann@example.com may not", "details": {}}))
+    await jobs.pull(tools, queue.Pull(connection_id=row.id))
+    found = await connections.get(tools.pool, row.id)
+    assert found is not None
+    assert found.last_error == "The vendor refuses what it is asked for (status 403)"
+    vendor.misbehave(Answer(429, {}, {"retry-after": "1000"}))
+    with pytest.raises(UnavailableError):
+        await jobs.pull(tools, queue.Pull(connection_id=row.id))
+    found = await connections.get(tools.pool, row.id)
+    assert found is not None
+    assert found.last_error == "The vendor cannot be reached, or is busy"
+
+
+async def test_a_form_is_fetched_by_itself(
+    tools: Tools, row: ConnectionRow, vendor: FormbricksServer, client: httpx.AsyncClient, connection: Connection
+) -> None:
+    """And its answers are then flattened with it. A form that the vendor does not have changes nothing."""
+    vendor.respond(SURVEY_ID, "r1", data={"nps_main": 1})
+    sent = await client.post("/v1/sources/formbricks/responses?tenant_id=acme", json=vendor.responses["r1"])
+    assert sent.status_code == 200
+    assert await connection.fetchval("select field_type from feedback_records") == "number"
+    await jobs.fetch_form(tools, queue.FetchForm(connection_id=row.id, form_id="nonesuch"))
+    await jobs.fetch_form(tools, queue.FetchForm(connection_id=row.id, form_id=SURVEY_ID))
+    await jobs.flatten(tools, queue.Flatten(tenant_id="acme", source="formbricks", form_id=SURVEY_ID))
+    assert await connection.fetchval("select field_type from feedback_records") == "nps"
