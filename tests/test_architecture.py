@@ -28,6 +28,7 @@ IMPORTS: dict[str, set[str] | None] = {
     "addresses": set(),
     "documents": {"streams"},
     "progress": set(),
+    "parquet": set(),
     # The rules of a CSV file stand once, in the API.
     "import_hub": {"client", "cursors", "db"},
     "backfill": {"client", "documents", "model", "streams", "api"},
@@ -47,6 +48,7 @@ IMPORTS: dict[str, set[str] | None] = {
         "streams",
         "snapshots",
         "intake",
+        "parquet",
         "db",
     },
     "app": {"settings", "db", "retention", "api"},
@@ -82,6 +84,7 @@ KNOWS = {
     "cryptography": {"credentials"},
     "httpx2": {"client", "pull"},
     "rich": {"progress"},
+    "pyarrow": {"parquet"},
     "click": {"cli"},
     "msgspec": set(IMPORTS),
 }
