@@ -27,9 +27,14 @@ from pgqueuer.models import Job as Taken
 from pgqueuer.models import Schedule
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from hub import retention, snapshots
-from hub.db import Pool, open_pool, queue, submissions, unavailable
+from hub import pulls, retention, snapshots
+from hub.credentials import Vault
+from hub.db import connections, open_pool, queue, submissions, unavailable
+from hub.db import pulls as stored_pulls
+from hub.db.connections import ConnectionRow
 from hub.db.erasures import Markers
+from hub.pull.interface import UnavailableError, VendorError
+from hub.pulls import NothingToPullError, Tools, in_our_words
 from hub.settings import Settings
 from hub.sources import SOURCES
 
@@ -47,14 +52,6 @@ J = TypeVar("J", bound=queue.Job)
 _log = structlog.get_logger()
 
 
-class Tools(msgspec.Struct, frozen=True, kw_only=True):
-    """What jobs work with."""
-
-    settings: Settings
-    pool: Pool
-    markers: Markers
-
-
 Work: TypeAlias = Callable[[Tools, J], Awaitable[None]]
 
 
@@ -70,10 +67,56 @@ async def flatten(tools: Tools, job: queue.Flatten) -> None:
     _log.info("flattened again", source=job.source, tenant=job.tenant_id, submissions=count)
 
 
+async def fetch_form(tools: Tools, job: queue.FetchForm) -> None:
+    """Fetches the definition of a form."""
+    row = await connections.get(tools.pool, job.connection_id)
+    if row is None or row.status == "revoked":
+        return
+    try:
+        async with pulls.vendor_of(tools, row) as api:
+            await pulls.fetch_form(tools, row, api, job.form_id)
+    except NothingToPullError:
+        return  # somebody has to send the definition
+    except VendorError as error:
+        await _note(tools, row, error)
+
+
+async def pull(tools: Tools, job: queue.Pull) -> None:
+    """Fetches what is new at a vendor."""
+    row = await connections.get(tools.pool, job.connection_id)
+    if row is None or row.status != "active":
+        return
+    async with stored_pulls.alone(tools.pool, row.id) as is_alone:
+        if not is_alone:
+            return
+        try:
+            async with pulls.vendor_of(tools, row) as api:
+                for form in await pulls.chosen(row, api):
+                    async for step in pulls.pull(tools, row, api, form.id):
+                        _log.debug("pulling", connection=str(row.id), fetched=step.fetched, removed=step.removed)
+        except NothingToPullError:
+            return
+        except VendorError as error:
+            await _note(tools, row, error)
+
+
+async def _note(tools: Tools, row: ConnectionRow, error: VendorError) -> None:
+    """What went wrong stands with the connection. What is only busy or away is asked again later."""
+    async with tools.pool.acquire() as connection:
+        await connections.failed(connection, row.id, in_our_words(error))
+    if isinstance(error, UnavailableError):
+        raise error
+
+
 async def due(tools: Tools) -> None:
     """What is done every minute. `/ready` takes it for the sign that somebody works the queue."""
+    rows = await connections.listed(tools.pool)
     async with tools.pool.acquire() as connection:
         await queue.tidy(connection)
+        for row in rows:
+            if row.status == "active" and row.pull_minutes is not None:
+                # Put again every minute, it is there once; the next is counted from when this one begins.
+                await queue.put(connection, queue.Pull(connection_id=row.id), after=timedelta(minutes=row.pull_minutes))
 
 
 async def expire(tools: Tools) -> None:
@@ -87,7 +130,7 @@ async def work(settings: Settings) -> None:
     for kind in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(kind, stopping.set)
     pool = await open_pool(settings)
-    tools = Tools(settings=settings, pool=pool, markers=Markers(settings.secret_key))
+    tools = Tools(settings=settings, pool=pool, markers=Markers(settings.secret_key), vault=Vault(settings.secret_key))
     try:
         while not stopping.is_set():
             try:
@@ -115,6 +158,8 @@ async def _attend(tools: Tools, stopping: asyncio.Event) -> None:
         taker = PgQueuer(queries.driver, names.channel, queries=queries)
         connection.add_termination_listener(lambda _: taker.shutdown.set())
         _register(taker, tools, queue.Flatten, flatten)
+        _register(taker, tools, queue.FetchForm, fetch_form)
+        _register(taker, tools, queue.Pull, pull)
         _register_schedule(taker, tools, due, "* * * * *")
         _register_schedule(taker, tools, expire, "17 * * * *")
         _log.info("worker started")

@@ -25,12 +25,15 @@ IMPORTS: dict[str, set[str] | None] = {
     "streams": set(),
     "embedded": set(),
     "client": {"settings"},
+    "addresses": set(),
     "documents": {"streams"},
     "progress": set(),
+    "parquet": set(),
     # The rules of a CSV file stand once, in the API.
     "import_hub": {"client", "cursors", "db"},
     "backfill": {"client", "documents", "model", "streams", "api"},
     "sources": {"model"},
+    "pull": {"addresses", "sources"},
     "db": {"model", "settings", "cursors"},
     "snapshots": {"model", "sources", "db"},
     "retention": {"settings", "db"},
@@ -45,17 +48,19 @@ IMPORTS: dict[str, set[str] | None] = {
         "streams",
         "snapshots",
         "intake",
+        "parquet",
         "db",
     },
     "app": {"settings", "credentials", "db", "retention", "api"},
     "lifeline": set(),
     "worker": {"settings", "lifeline"},
-    "jobs": {"settings", "sources", "snapshots", "retention", "db"},
+    "pulls": {"settings", "credentials", "sources", "pull", "intake", "db"},
+    "jobs": {"settings", "credentials", "sources", "snapshots", "pull", "pulls", "retention", "db"},
     "serve": {"settings", "embedded", "db"},
     "cli": ANYTHING,
     "__main__": {"cli"},
 }
-PURE = {"model", "cursors", "signing", "streams", "sources", "documents"}
+PURE = {"model", "cursors", "addresses", "signing", "streams", "sources", "documents"}
 
 # Who knows each library. msgspec is everywhere.
 KNOWS = {
@@ -77,8 +82,9 @@ KNOWS = {
     "backports": {"streams"},
     "compression": {"streams"},
     "cryptography": {"credentials"},
-    "httpx2": {"client"},
+    "httpx2": {"client", "pull"},
     "rich": {"progress"},
+    "pyarrow": {"parquet"},
     "click": {"cli"},
     "msgspec": set(IMPORTS),
 }

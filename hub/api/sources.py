@@ -12,7 +12,7 @@ from hub import intake, snapshots
 from hub.api import params
 from hub.api.openapi import AnyJson, Operation
 from hub.api.problems import BadRequest, InvalidParam, NotFound, Unprocessable, ValidationFailed
-from hub.api.strict import StrictRequest, check_media_type
+from hub.api.strict import StrictRequest
 from hub.db import forms, submissions
 from hub.intake import Tally, Unread
 from hub.model import MAX_KEY_BYTES, Key, Name, TenantId, Timestamp, key_bytes, shown
@@ -243,7 +243,7 @@ def _tenant(request: StrictRequest) -> str:
 
 
 async def _payload(request: StrictRequest) -> Raw:
-    check_media_type(request.headers.get("content-type", ""))
+    request.check_media_type()
     try:
         return legible(await request.body())
     except UnreadableError as error:

@@ -8,7 +8,21 @@ import click
 
 import hub
 from hub import settings as environment
-from hub.cli import backfill, database, doctor, import_hub, keys, reflatten, rejects, serve, worker
+from hub.cli import (
+    backfill,
+    connect,
+    connections,
+    database,
+    doctor,
+    export,
+    import_hub,
+    keys,
+    pull,
+    reflatten,
+    rejects,
+    serve,
+    worker,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,9 +50,13 @@ for command in (
     doctor.doctor,
     keys.keys,
     backfill.backfill,
+    export.export,
     import_hub.import_hub,
     reflatten.reflatten,
     rejects.rejects,
     worker.worker,
+    connect.connect,
+    connections.connections,
+    pull.pull,
 ):
     main.add_command(command)

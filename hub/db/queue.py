@@ -5,6 +5,7 @@ The tables are pgqueuer's, and its statements take the jobs out again (`hub.jobs
 
 from datetime import timedelta
 from typing import TypeAlias
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
@@ -25,7 +26,20 @@ class Flatten(Struct, frozen=True, kw_only=True):
     form_id: str
 
 
-Job: TypeAlias = Flatten
+class FetchForm(Struct, frozen=True, kw_only=True):
+    """Fetch the definition of a form from its vendor: answers came that the one we have cannot explain."""
+
+    connection_id: UUID
+    form_id: str
+
+
+class Pull(Struct, frozen=True, kw_only=True):
+    """Fetch the answers that are new at a vendor."""
+
+    connection_id: UUID
+
+
+Job: TypeAlias = Flatten | FetchForm | Pull
 
 
 async def put(connection: Connection, job: Job, *, after: timedelta = timedelta()) -> None:
@@ -34,7 +48,7 @@ async def put(connection: Connection, job: Job, *, after: timedelta = timedelta(
     await connection.execute(_PUT, name(type(job)), text, f"{name(type(job))} {text.decode()}", after)
 
 
-def name(kind: type[Job]) -> str:
+def name(kind: type[Struct]) -> str:
     """What the queue calls a kind of job."""
     return kind.__name__.lower()
 
