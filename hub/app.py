@@ -21,6 +21,7 @@ from hub.api import (
     meta,
     records,
     rejects,
+    search,
     sources,
     submissions,
 )
@@ -30,6 +31,7 @@ from hub.api.gate import Gate
 from hub.api.strict import StrictRequest
 from hub.credentials import Vault
 from hub.db.erasures import Markers
+from hub.db.search import Index
 from hub.db.writer import Writer
 from hub.settings import Settings
 
@@ -49,12 +51,14 @@ def create_app(settings: Settings) -> Edge:
         app.state.batches = Gate(settings.batch_concurrency, "batches")
         app.state.exports = Gate(settings.export_concurrency, "exports")
         app.state.settings = settings
+        app.state.index = Index(app.state.pool)
         app.state.batch_max_bytes = settings.batch_max_bytes
         app.state.keyring = Keyring(app.state.pool, settings.api_key)
         try:
             async with retention.expiring(app.state.pool, settings):
                 yield
         finally:
+            await app.state.index.close()
             await app.state.writer.close()
             await app.state.pool.close()
 
@@ -62,6 +66,7 @@ def create_app(settings: Settings) -> Edge:
         route_handlers=[
             *records.ROUTES,
             *export.ROUTES,
+            *search.ROUTES,
             *submissions.ROUTES,
             *batch.ROUTES,
             *batches.ROUTES,
