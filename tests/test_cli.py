@@ -153,7 +153,7 @@ def test_doctor_is_content(data_dir: Path) -> None:
     checked = hub(data_dir, "doctor")
     assert checked.returncode == 0, checked.stdout
     assert [line.split()[:2] for line in checked.stdout.splitlines()] == [
-        ["ok", name] for name in ("disk", "database", "version", "migrations", "clock")
+        ["ok", name] for name in ("disk", "database", "version", "migrations", "clock", "queue")
     ]
 
 
