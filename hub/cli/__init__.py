@@ -8,7 +8,7 @@ import click
 
 import hub
 from hub import settings as environment
-from hub.cli import backfill, database, doctor, export, import_hub, keys, map, reflatten, rejects, serve  # noqa: A004 - commands
+from hub.cli import backfill, database, doctor, export, import_hub, keys, map, reflatten, rejects, serve, user_id  # noqa: A004 - commands
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,5 +41,6 @@ for command in (
     import_hub.import_hub,
     reflatten.reflatten,
     rejects.rejects,
+    user_id.user_id,
 ):
     main.add_command(command)
