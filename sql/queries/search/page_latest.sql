@@ -7,6 +7,6 @@ with latest as materialized (
     order by collected_at desc, id
     limit $35
 ),
-hits as (select * from latest where $34::text is null or words @@ $34::text::tsquery),
+hits as (select * from latest where words @@ $34::text::tsquery),
 /* include search/_page */
 having count(*) = $30 or (select count(*) from latest) < $35
