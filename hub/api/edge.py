@@ -5,10 +5,12 @@ Request ids, clean paths, 401 before 404, `Allow`, HEAD, `%2F` inside a segment,
 
 import asyncio
 import html
+import itertools
 import posixpath
 import re
 import time
-from typing import cast
+from collections.abc import Awaitable, Coroutine, Generator
+from typing import Generic, TypeVar, cast
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -24,26 +26,31 @@ from hub.api.openapi import Operation
 from hub.api.problems import BadRequest, MethodNotAllowed, NotFound, Unauthorized
 from hub.settings import Settings
 
-log = structlog.get_logger()
-
 _NOSNIFF = {"x-content-type-options": "nosniff"}
-_CLIENT_CLOSED = 499
+CLIENT_CLOSED = 499
+
+T = TypeVar("T")
+
+_requests = itertools.count()
+_PROCESS = str(uuid6.uuid7())[19:]
 
 
 class Exchange:
     """One request on its way: what the log line and the problem documents say about it."""
 
     __slots__ = (
-        "code", "counts", "instance", "key_id", "path", "pattern", "problem_base", "request_id", "status", "tenant_id",
+        "code", "counts", "headers", "instance", "key_id", "path", "pattern", "problem_base", "request_id", "status",
+        "tenant_id",
     )  # fmt: skip
 
-    def __init__(self, request_id: str, path: str, problem_base: str) -> None:
+    def __init__(self, request_id: str, path: str, headers: dict[bytes, bytes], problem_base: str) -> None:
         self.request_id = request_id
+        self.headers = headers
         self.path = path
         self.instance = unquote(path, errors="replace")
         self.problem_base = problem_base
         self.pattern = ""
-        self.status = _CLIENT_CLOSED
+        self.status = CLIENT_CLOSED
         self.code: str | None = None
         self.key_id: str | None = None
         self.tenant_id: str | None = None
@@ -114,6 +121,8 @@ class Edge:
         self.litestar = litestar
         self._settings = settings
         self._routes = Routes(litestar)
+        # Bound once: the one of a module would be bound anew for each line.
+        self._log = structlog.get_logger().bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -121,19 +130,19 @@ class Edge:
             return
         begun = time.perf_counter()
         headers = dict(reversed(list(scope["headers"])))  # of a repeated header the first counts
-        request_id = headers.get(b"x-request-id", b"").decode("latin-1") or str(uuid6.uuid7())
+        request_id = headers.get(b"x-request-id", b"").decode("latin-1") or _request_id()
         # The raw one: what the server puts into `path` is decoded already, and would be decoded twice.
         path = (scope.get("raw_path") or quote(scope["path"]).encode()).split(b"?", 1)[0].decode("latin-1")
-        this = Exchange(request_id, path, self._settings.problem_base_url)
+        this = Exchange(request_id, path, headers, self._settings.problem_base_url)
         scope.setdefault("state", {})["exchange"] = this
         reply = _Reply(this, send, without_body=scope["method"] == "HEAD")
         try:
-            await self._answer(scope, headers, this, receive, reply)
-        except Exception as error:  # noqa: BLE001 - the renderer of what fails outside Litestar's own handling
+            await self._answer(scope, this, receive, reply)
+        except Exception as error:  # noqa: BLE001 - the renderer, and the only one
             if not reply.started:
                 await reply.send(*this.render(error))
         finally:
-            log.info(
+            self._log.info(
                 "request",
                 method=scope["method"],
                 route=this.pattern or None,
@@ -146,9 +155,7 @@ class Edge:
                 **this.counts,
             )
 
-    async def _answer(
-        self, scope: HTTPScope, headers: dict[bytes, bytes], this: Exchange, receive: Receive, reply: "_Reply"
-    ) -> None:
+    async def _answer(self, scope: HTTPScope, this: Exchange, receive: Receive, reply: "_Reply") -> None:
         path = this.path
         if "//" in path or "/." in path:
             clean = posixpath.normpath("/" + path.lstrip("/")) + ("/" if path.endswith("/") and path.strip("/") else "")
@@ -160,8 +167,7 @@ class Edge:
         principal: Principal | None = None
         if path == "/v1" or path.startswith("/v1/"):
             keyring: Keyring = self.litestar.state.keyring
-            authorization = headers.get(b"authorization")
-            principal = await keyring.principal(authorization)
+            principal = await keyring.principal(this.headers.get(b"authorization"))
             this.key_id, this.tenant_id = principal.key_id, principal.tenant_id
             scope["auth"] = principal
         found = self._routes.find(path)
@@ -177,8 +183,12 @@ class Edge:
             principal.require(operation.scope)
         # A scope of its own: the server looks into the first one to know that HEAD has no body.
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        inner = cast("HTTPScope", {**scope, "method": method, "path": path})
-        await self.litestar(inner, self._in_time(receive, streamed=bool(operation.streams)), reply)
+        inner = cast(
+            "HTTPScope",
+            {**scope, "method": method, "path": path, "app": self.litestar, "litestar_app": self.litestar},
+        )
+        # Past Litestar's own handler of exceptions, which costs each message of an answer a call: what fails is rendered above.
+        await self.litestar.asgi_router(inner, self._in_time(receive, streamed=bool(operation.streams)), reply)
 
     def _in_time(self, receive: Receive, *, streamed: bool) -> Receive:
         """The body must arrive in time: a client that sends a byte a minute does not hold a connection for ever.
@@ -196,8 +206,7 @@ class Edge:
             if streamed:  # from now on: the time the hub took to store the part before is not the client's
                 deadline = clock() + self._settings.request_timeout_seconds
             try:
-                async with asyncio.timeout_at(deadline):
-                    message = await receive()
+                message = await _by(deadline, receive())
             except TimeoutError:
                 raise BadRequest("The request body did not arrive in time", headers={"connection": "close"}) from None
             if message["type"] == "http.disconnect":
@@ -206,6 +215,44 @@ class Edge:
             return cast("HTTPReceiveMessage", message)
 
         return receive_in_time
+
+
+async def _by(deadline: float, receiving: Awaitable[T]) -> T:
+    """What is received, or `TimeoutError`. What is there already comes without a timer, which would take the time of the routing."""
+    coroutine = cast("Coroutine[object, object, T]", receiving)  # what servers hand over are `async def`
+    try:
+        waits_for = coroutine.send(None)
+    except StopIteration as end:
+        return cast("T", end.value)
+    async with asyncio.timeout_at(deadline):
+        return await _Rest(coroutine, waits_for)
+
+
+class _Rest(Generic[T]):
+    """The rest of a coroutine whose first step is made."""
+
+    def __init__(self, coroutine: Coroutine[object, object, T], waits_for: object) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[object, object, T]:
+        try:
+            while True:
+                try:
+                    answer = yield self._waits_for
+                except BaseException as error:  # noqa: BLE001 - handed to the coroutine, as `await` does
+                    self._waits_for = self._coroutine.throw(error)
+                else:
+                    self._waits_for = self._coroutine.send(answer)
+        except StopIteration as end:
+            return cast("T", end.value)
+
+
+def _request_id() -> str:
+    """A UUIDv7: the time, a counter, and bits that are this process' own. Chance for each would take the time of the routing."""
+    time_and_count = (time.time_ns() // 1_000_000) << 12 | next(_requests) & 0xFFF
+    head = f"{time_and_count:015x}"
+    return f"{head[:8]}-{head[8:12]}-7{head[12:]}-{_PROCESS}"
 
 
 def _recoded(segment: str) -> str:

@@ -348,6 +348,11 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ("?user_id=u&Tenant_id=other", None, 200),
     ],
     ("GET", "/v1/feedback-records/count"): [("?tenant_id=other", None, 403), ("", None, 200)],
+    ("GET", "/v1/feedback-records/export"): [
+        ("", None, 200),
+        ("?format=ndjson&tenant_id=other", None, 403),
+        ("?columns=id&tenant_id=acme&tenant_id=other", None, 200),
+    ],
     ("GET", "/v1/feedback-records/search"): [("?tenant_id=other", None, 403), ("?q=x", None, 200)],
     ("GET", "/v1/analytics/terms"): [("?tenant_id=other", None, 403), ("", None, 200)],
     ("DELETE", "/v1/feedback-records"): [
@@ -360,6 +365,10 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
     ("DELETE", "/v1/feedback-records/{id:str}"): [("{id}", None, 404), ("{id}?tenant_id=other", None, 404)],
     ("GET", "/v1/sources"): [("", None, 200), ("?tenant_id=other", None, 200)],
     ("GET", "/v1/sources/{source:str}/forms"): [("formbricks/forms", None, 200), ("formbricks/forms?tenant_id=other", None, 403)],
+    ("GET", "/v1/sources/{source:str}/forms/{form_id:str}"): [
+        ("formbricks/forms/sv", None, 404),
+        ("formbricks/forms/sv?tenant_id=other", None, 403),
+    ],
     ("PUT", "/v1/sources/{source:str}/forms/{form_id:str}"): [
         ("formbricks/forms/sv", SURVEY.replace(SECRET.encode(), b"mine"), 200),
         ("formbricks/forms/sv?tenant_id=other", SURVEY, 403),

@@ -2,7 +2,7 @@
 replace(replace(replace(replace(replace(replace(ts_headline(
     configuration::regconfig,
     translate(value_text, E'\x02\x03', ''),
-    websearch_to_tsquery(configuration::regconfig, $33),
+    websearch_to_tsquery(configuration::regconfig, $36),
     E'StartSel="\x02", StopSel="\x03", FragmentDelimiter=" … ", '
         || case when length(value_text) <= 400 then 'HighlightAll=true' else 'MaxFragments=3, MinWords=15, MaxWords=40' end
 ), '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), E'\x02', '<mark>'), E'\x03', '</mark>')

@@ -13,7 +13,7 @@ page as (
     left join lateral (/* include search/_nps */) as s on true
     where /* include search/_segment */
     order by h.collected_at desc, h.id
-    limit $30
+    limit $33
 )
 select string_agg(concat(
     left(record, -1), ',"nps":' || to_json(nps), ',"highlight":' || to_json(/* include search/_highlight */), '}'

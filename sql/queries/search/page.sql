@@ -3,6 +3,6 @@
 with hits as materialized (
     select submission_id, field_id, id, collected_at
     from search_texts
-    where tenant_id = $1 and words is not null and words @@ $34::text::tsquery and /* include search/_before */
+    where tenant_id = $1 and words is not null and words @@ $37::text::tsquery and /* include search/_before */
 ),
 /* include search/_page */

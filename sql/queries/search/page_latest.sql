@@ -5,8 +5,8 @@ with latest as materialized (
     from search_texts
     where tenant_id = $1 and words is not null and /* include search/_before */
     order by collected_at desc, id
-    limit $35
+    limit $38
 ),
-hits as (select * from latest where words @@ $34::text::tsquery),
+hits as (select * from latest where words @@ $37::text::tsquery),
 /* include search/_page */
-having count(*) = $30 or (select count(*) from latest) < $35
+having count(*) = $33 or (select count(*) from latest) < $38

@@ -10,7 +10,7 @@ with texts as materialized (
     left join lateral (/* include search/_nps */) as s on true
     where h.tenant_id = $1 and h.words is not null and /* include search/_segment */
     order by h.collected_at desc, h.id
-    limit $30
+    limit $33
 ),
 terms as (
     select term, count(*) as count
@@ -18,7 +18,7 @@ terms as (
     group by term
     having term > E'\x03' and term ~ '[[:alpha:]]'
     order by count(*) desc, term
-    limit $31
+    limit $34
 )
 select (select count(*) from texts) as texts, term, count, coalesce(label, term) as label
 from terms
