@@ -10,7 +10,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
 from hub import db, retention, settings
-from hub.api import batch, batches, export, logs, meta, records, rejects, search, sources, submissions
+from hub.api import analytics, batch, batches, export, logs, meta, records, rejects, search, sources, submissions
 from hub.api.auth import Keyring
 from hub.api.edge import Edge
 from hub.api.gate import Gate
@@ -55,6 +55,7 @@ def create_app(settings: Settings) -> Edge:
             *batch.ROUTES,
             *batches.ROUTES,
             *rejects.ROUTES,
+            *analytics.ROUTES,
             *meta.ROUTES,
             Router("/", route_handlers=sources.ROUTES, request_max_body_size=settings.source_payload_max_bytes),
             create_static_files_router(

@@ -20,6 +20,8 @@ IMPORTS: dict[str, set[str] | None] = {
     "model": set(),
     "settings": set(),
     "cursors": set(),
+    "metrics": set(),
+    "periods": set(),
     "streams": set(),
     "embedded": set(),
     "client": {"settings"},
@@ -34,17 +36,17 @@ IMPORTS: dict[str, set[str] | None] = {
     "tables": {"api", "backfill", "client", "model", "sources", "streams"},
     "sources": {"model"},
     "pull": {"addresses", "sources"},
-    "db": {"model", "settings", "cursors"},
+    "db": {"model", "settings", "cursors", "metrics", "periods"},
     "snapshots": {"sources", "db"},
     "retention": {"settings", "db"},
-    "api": {"model", "settings", "cursors", "sources", "streams", "snapshots", "parquet", "db"},
+    "api": {"model", "settings", "cursors", "metrics", "periods", "sources", "streams", "snapshots", "parquet", "db"},
     "app": {"settings", "db", "retention", "api"},
     "worker": {"settings"},
     "serve": {"settings", "embedded", "db"},
     "cli": ANYTHING,
     "__main__": {"cli"},
 }
-PURE = {"model", "cursors", "addresses", "streams", "sources", "documents", "mapping"}
+PURE = {"model", "cursors", "metrics", "periods", "addresses", "streams", "sources", "documents", "mapping"}
 
 # Who knows each library. msgspec is everywhere.
 KNOWS = {
