@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.vendors import typeform
+from tests.vendors import formbricks, typeform
 from tests.vendors.formbricks import FormbricksServer
 from tests.vendors.satismeter import SatisMeterServer
 from tests.vendors.server import Answer, Request, Server
@@ -80,15 +80,16 @@ def test_formbricks_sends_all_again_when_one_receiver_fails(receiver: Receiver) 
     assert len({delivery.body for delivery in sent}) == 2
 
 
-def test_typeform_signs_as_its_documentation_says() -> None:
-    """The base64 of the digest, not its hexadecimal digits, over the bytes as they are sent."""
-    body = (
-        '{"event_id":"EVT1","event_type":"form_response","form_response":{"form_id":"kQ7vB2xT","token":"tok1",'
-        '"landed_at":"2026-07-15T08:00:00Z","submitted_at":"2026-07-15T08:01:00Z","answers":[{"type":"text",'
-        '"text":"Größe – ok 👍","field":{"id":"luXgQsBAuYdF","type":"long_text"}}]}}'
-    )
-    signed = typeform.signature("s3cr3t-example-not-real", body.encode())
-    assert signed == "sha256=G/IgJ5YPR218SDS5/Lpec5stpKFObB/UmAkuY2JR37I="
+def test_they_sign_as_the_vendors_do() -> None:
+    """Or the hub and the servers could agree on something wrong."""
+    signatures = Path(__file__).parents[1] / "signatures"
+    vector = json.loads((signatures / "formbricks.json").read_text())
+    body = (signatures / "formbricks_body.raw.json").read_bytes().removesuffix(b"\n")
+    headers = vector["headers"]
+    signed = formbricks.signature(vector["secret"], headers["webhook-id"], headers["webhook-timestamp"], body)
+    assert signed == headers["webhook-signature"]
+    vector = json.loads((signatures / "typeform.json").read_text())
+    assert typeform.signature(vector["secret"], vector["raw_body_utf8"].encode()) == vector["valid_header_value"]
 
 
 @pytest.mark.parametrize("status", [404, 410])
