@@ -140,6 +140,18 @@ class TestProcess:
         assert await connection.fetchval(WAITING) == "queued"
         assert await connection.fetchval(RECORDS) == 0
 
+    async def test_what_is_due_by_the_clock_is_done(self, connection: Connection, dsn: str, tmp_path: Path) -> None:
+        """Also what was due while no worker was there: here, that payloads expire."""
+        await _keep_a_response(connection)
+        await connection.execute("update submissions set received_at = now() - interval '31 days'")
+        await connection.execute(
+            "insert into pgqueuer_schedules (expression, entrypoint, next_run)"
+            " values ('17 * * * *', 'expire', now() - interval '1 hour')"
+        )
+        with _working(dsn, tmp_path, PAYLOAD_RETENTION_DAYS="30"):
+            await _until(connection, "select count(*) from submissions where payload is null", 1)
+            await _until(connection, "select count(*) from pgqueuer_schedules where next_run > now()", 2)
+
     async def test_a_worker_outlives_its_connection(self, connection: Connection, dsn: str, tmp_path: Path) -> None:
         """The same process is back when the database is."""
         await _keep_a_response(connection)
@@ -204,10 +216,10 @@ def _serving(dsn: str, data_dir: Path, worker: str = "on") -> AbstractContextMan
 
 
 @contextmanager
-def _working(dsn: str, data_dir: Path) -> Iterator[subprocess.Popen[str]]:
+def _working(dsn: str, data_dir: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
     worker = subprocess.Popen(
         [sys.executable, "-m", "hub", "worker"],
-        env=environment(data_dir, DATABASE_URL=dsn, API_KEY=API_KEY, SECRET_KEY=SECRET_KEY),
+        env=environment(data_dir, DATABASE_URL=dsn, API_KEY=API_KEY, SECRET_KEY=SECRET_KEY, **variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
