@@ -8,7 +8,7 @@ import hmac
 import secrets
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -49,10 +49,12 @@ class SatisMeter(Credentials, frozen=True, kw_only=True, omit_defaults=True, for
     project_id: Secret | None = None
 
 
+Connectable = Literal["formbricks", "typeform", "satismeter"]
+"""The sources that can be connected."""
+
 KINDS: Mapping[str, type[Credentials]] = MappingProxyType(
     {"formbricks": Formbricks, "typeform": Typeform, "satismeter": SatisMeter}
 )
-"""The sources that can be connected."""
 
 
 class Kept(Struct, frozen=True, kw_only=True):
@@ -63,7 +65,15 @@ class Kept(Struct, frozen=True, kw_only=True):
     credentials: Credentials
 
 
-class _Sealed(Struct, frozen=True):
+class Sealed(Struct, frozen=True, kw_only=True):
+    """What the database has of it, by the names of its columns."""
+
+    credentials: str
+    token_hash: bytes
+    insert_key_hash: bytes | None
+
+
+class _Content(Struct, frozen=True):
     token: str
     credentials: Raw
 
@@ -75,12 +85,17 @@ class Vault:
         self._fernet = Fernet(secret)
         self._key = hmac.digest(base64.urlsafe_b64decode(secret), b"connections", "sha256")
 
-    def seal(self, kept: Kept) -> str:
-        return self._fernet.encrypt(msgspec.json.encode(kept)).decode()
+    def seal(self, kept: Kept) -> Sealed:
+        insert_key = kept.credentials.insert_key
+        return Sealed(
+            credentials=self._fernet.encrypt(msgspec.json.encode(kept)).decode(),
+            token_hash=self.digest(kept.token),
+            insert_key_hash=None if insert_key is None else self.digest(insert_key),
+        )
 
     def open(self, source: str, sealed: str) -> Kept:
         """Raises `cryptography.fernet.InvalidToken` when another SECRET_KEY sealed it."""
-        found = msgspec.json.decode(self._fernet.decrypt(sealed), type=_Sealed)
+        found = msgspec.json.decode(self._fernet.decrypt(sealed), type=_Content)
         return Kept(token=found.token, credentials=msgspec.json.decode(found.credentials, type=KINDS[source]))
 
     def digest(self, text: str) -> bytes:

@@ -51,7 +51,7 @@ IMPORTS: dict[str, set[str] | None] = {
         "parquet",
         "db",
     },
-    "app": {"settings", "db", "api"},
+    "app": {"settings", "credentials", "db", "api"},
     "lifeline": set(),
     "worker": {"settings", "lifeline"},
     "pulls": {"settings", "credentials", "sources", "pull", "intake", "db"},

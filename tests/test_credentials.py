@@ -1,10 +1,23 @@
 """Credentials come out of the vault as they went in, and the sealed text tells nothing."""
 
+from typing import get_args
+
 import msgspec
 import pytest
 from cryptography.fernet import InvalidToken
 
-from hub.credentials import KINDS, Credentials, Formbricks, Kept, SatisMeter, Typeform, Vault, hook_path, new_token
+from hub.credentials import (
+    KINDS,
+    Connectable,
+    Credentials,
+    Formbricks,
+    Kept,
+    SatisMeter,
+    Typeform,
+    Vault,
+    hook_path,
+    new_token,
+)
 from hub.db import new_id
 from hub.sources import SOURCES
 from tests.conftest import SECRET_KEY
@@ -22,12 +35,12 @@ def test_what_is_sealed_can_be_opened(source: str) -> None:
     vault, kept = Vault(SECRET_KEY), Kept(token="the-token", credentials=EXAMPLES[source])
 
     sealed = vault.seal(kept)
-    assert vault.open(source, sealed) == kept
-    assert vault.seal(kept) != sealed
+    assert vault.open(source, sealed.credentials) == kept
+    assert vault.seal(kept).credentials != sealed.credentials
 
 
 def test_the_sealed_text_tells_nothing() -> None:
-    sealed = Vault(SECRET_KEY).seal(Kept(token="the-token", credentials=EXAMPLES["formbricks"]))
+    sealed = Vault(SECRET_KEY).seal(Kept(token="the-token", credentials=EXAMPLES["formbricks"])).credentials
 
     assert not any(secret in sealed for secret in ("the-token", "fbk_k", "whsec_a"))
     with pytest.raises(InvalidToken):
@@ -43,8 +56,16 @@ def test_hashes_of_secrets_depend_on_the_key() -> None:
     assert Vault(SECRET_KEY).digest("x") != Vault(SECRET_KEY).digest("y")
 
 
+def test_a_secret_is_found_by_its_hash() -> None:
+    vault = Vault(SECRET_KEY)
+    sealed = vault.seal(Kept(token="the-token", credentials=EXAMPLES["satismeter"]))
+
+    assert (sealed.token_hash, sealed.insert_key_hash) == (vault.digest("the-token"), vault.digest("w"))
+    assert vault.seal(Kept(token="t", credentials=Typeform())).insert_key_hash is None
+
+
 def test_only_sources_can_be_connected() -> None:
-    assert set(KINDS) <= set(SOURCES)
+    assert set(KINDS) == set(get_args(Connectable)) <= set(SOURCES)
     for kind in KINDS.values():
         assert issubclass(kind, Credentials)
         kind()  # nothing is required: what is missing is found out at the vendor

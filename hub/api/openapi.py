@@ -42,6 +42,7 @@ _TAGS = {
     "records": "Feedback records: one answered field each.",
     "batches": "Many records at once, and what could not be stored of them.",
     "sources": "Payloads of survey tools, split into records.",
+    "connections": "Survey tools that feed the hub by themselves.",
     "submissions": "Submissions that came through sources, with their records.",
     "operation": "Health, readiness and this description.",
     "not built": "Part of the Formbricks Hub's contract; answers 503 until it exists here.",

@@ -326,6 +326,7 @@ RESPONSE = json.dumps(
      "data": {"q": "mine"}}
 ).encode()  # fmt: skip
 OWN = json.dumps(make_record(tenant_id=..., submission_id="r1", field_id="q")).encode()
+CONNECTION = b'{"source": "formbricks", "tenant_id": "acme", "name": "mine"}'
 THEIRS = json.dumps(make_record(tenant_id="other", field_id="q2")).encode()
 
 Attempt = tuple[str, bytes | None, int]
@@ -384,6 +385,12 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ("r1?tenant_id=other", None, 403),
         ("r1?payload=true&tenant_id=other", None, 403),
     ],
+    ("POST", "/v1/connections"): [("", CONNECTION, 201), ("", CONNECTION.replace(b"acme", b"other"), 403)],
+    ("GET", "/v1/connections"): [("", None, 200), ("?tenant_id=other", None, 403), ("?source=formbricks", None, 200)],
+    ("GET", "/v1/connections/{id:str}"): [("{connection}", None, 404), ("{connection}?tenant_id=other", None, 404)],
+    ("PATCH", "/v1/connections/{id:str}"): [("{connection}", b'{"name":"x"}', 404)],
+    ("POST", "/v1/connections/{id:str}/hook"): [("{connection}/hook", None, 404)],
+    ("DELETE", "/v1/connections/{id:str}"): [("{connection}", None, 404)],
     ("POST", "/v1/feedback-records/batch"): [
         ("", b"[%b]" % THEIRS, 422),
         ("", b"[%b]" % OWN.replace(b'"r1"', b'"r2"'), 200),
@@ -454,7 +461,11 @@ async def test_no_route_lets_a_bound_key_reach_another_tenant(
     batch = await public.post(f"{URL}/batch", headers=operator, json=[{**record, "value_number": "9"}])
     assert batch.status_code == 422, batch.text
     rejects = await public.get("/v1/rejects?tenant_id=other", headers=operator)
+    connected = await public.post(
+        "/v1/connections", headers=operator, json={"source": "formbricks", "tenant_id": "other", "name": SECRET}
+    )
     ids = {
+        "{connection}": connected.json()["id"],
         "{id}": stored.json()["id"],
         "{batch}": batch.json()["batch_id"],
         "{reject}": rejects.json()["data"][0]["id"],
@@ -463,7 +474,7 @@ async def test_no_route_lets_a_bound_key_reach_another_tenant(
     async def theirs() -> list[str]:
         return [
             row[0]
-            for table in ("feedback_records", "forms", "submissions", "rejects", "erasures")
+            for table in ("feedback_records", "forms", "submissions", "rejects", "erasures", "connections")
             for row in await connection.fetch(f"select t::text from {table} as t where tenant_id = 'other' order by 1")
         ]
 
