@@ -90,10 +90,10 @@ async def chosen(row: ConnectionRow, api: Vendor) -> list[Listed]:
     return [form for form in await api.forms() if not row.forms or form.id in row.forms]
 
 
-async def pull(
-    tools: Tools, row: ConnectionRow, api: Vendor, form_id: str, since: datetime | None = None
+async def pull(  # noqa: PLR0913 - what is pulled from whom, and how
+    tools: Tools, row: ConnectionRow, api: Vendor, form_id: str, since: datetime | None = None, *, compare: bool = False
 ) -> AsyncIterator[Step]:
-    """Fetches what is new of a form, or what is newer than a time, and now and then removes what is gone.
+    """Fetches what is new of a form, or what is newer than a time, and once a day, or if told to, removes what is gone.
 
     What was broken off goes on where it stopped. Raises `VendorError`.
     """
@@ -107,7 +107,7 @@ async def pull(
         yield Step(fetched=fetched, total=None if page.remaining is None else fetched + page.remaining)
     await pulls.finish(tools.pool, begun)
     removed = 0
-    if begun.comparison_due:
+    if compare or begun.comparison_due:
         removed = await _remove_gone(tools, row, api, form_id)
         await pulls.compared(tools.pool, begun)
     yield Step(fetched=fetched, total=fetched, removed=removed)
