@@ -10,7 +10,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
 from hub import db, settings
-from hub.api import batch, batches, connections, export, logs, meta, records, rejects, sources, submissions
+from hub.api import batch, batches, connections, export, hooks, logs, meta, records, rejects, sources, submissions
 from hub.api.auth import Keyring
 from hub.api.edge import Edge
 from hub.api.gate import Gate
@@ -53,6 +53,7 @@ def create_app(settings: Settings) -> Edge:
             *batches.ROUTES,
             *rejects.ROUTES,
             *connections.ROUTES,
+            *hooks.ROUTES,
             *meta.ROUTES,
             Router("/", route_handlers=sources.ROUTES, request_max_body_size=settings.source_payload_max_bytes),
             create_static_files_router(

@@ -85,10 +85,13 @@ class Vault:
         self._fernet = Fernet(secret)
         self._key = hmac.digest(base64.urlsafe_b64decode(secret), b"connections", "sha256")
 
-    def seal(self, kept: Kept) -> Sealed:
+    def seal(self, kept: Kept) -> str:
+        return self._fernet.encrypt(msgspec.json.encode(kept)).decode()
+
+    def columns(self, kept: Kept) -> Sealed:
         insert_key = kept.credentials.insert_key
         return Sealed(
-            credentials=self._fernet.encrypt(msgspec.json.encode(kept)).decode(),
+            credentials=self.seal(kept),
             token_hash=self.digest(kept.token),
             insert_key_hash=None if insert_key is None else self.digest(insert_key),
         )
@@ -98,8 +101,9 @@ class Vault:
         found = msgspec.json.decode(self._fernet.decrypt(sealed), type=_Content)
         return Kept(token=found.token, credentials=msgspec.json.decode(found.credentials, type=KINDS[source]))
 
-    def digest(self, text: str) -> bytes:
-        return hmac.digest(self._key, text.encode(errors="surrogateescape"), "sha256")
+    def digest(self, text: str | bytes) -> bytes:
+        data = text.encode(errors="surrogateescape") if isinstance(text, str) else text
+        return hmac.digest(self._key, data, "sha256")
 
 
 def new_token() -> str:

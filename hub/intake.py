@@ -8,6 +8,7 @@ from msgspec import Raw, Struct
 
 from hub import snapshots
 from hub.db import Pool, new_id, submissions
+from hub.db.connections import ConnectionRow
 from hub.db.erasures import Markers
 from hub.db.submissions import Changes, Foreign, Stale
 from hub.model import MAX_KEY_BYTES, key_bytes
@@ -80,6 +81,14 @@ async def take(  # noqa: PLR0913 - whose it is, what it is, what is wanted of it
         flatten = snapshots.arrival(module, snapshot, arrived, form_of)
         tally.add(index, await submissions.take(pool, markers, arrived, flatten))
     return tally
+
+
+async def take_for(pool: Pool, markers: Markers, row: ConnectionRow, payload: Raw, given: Given | None = None) -> Tally:
+    """Stores what came through a connection, as that wants it. Raises `NotOfSourceError` and `FormNeededError`."""
+    return await take(
+        pool, markers, row.tenant_id, row.source, SOURCES[row.source].unpack(payload), given=given or Given(),
+        options=msgspec.json.decode(row.options, type=Options), forms=row.forms,
+    )  # fmt: skip
 
 
 def _snapshot(module: Source[Any], item: Raw, given: Given, markers: Markers) -> Snapshot | UnreadableError:

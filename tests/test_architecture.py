@@ -54,7 +54,7 @@ IMPORTS: dict[str, set[str] | None] = {
     "app": {"settings", "credentials", "db", "api"},
     "lifeline": set(),
     "worker": {"settings", "lifeline"},
-    "pulls": {"settings", "credentials", "sources", "pull", "intake", "db"},
+    "pulls": {"settings", "credentials", "sources", "pull", "intake", "db", "api"},
     "jobs": {"settings", "credentials", "sources", "snapshots", "pull", "pulls", "retention", "db"},
     "serve": {"settings", "embedded", "db"},
     "cli": ANYTHING,

@@ -15,7 +15,7 @@ from hub.api import params, strict
 from hub.api.faults import BLANK
 from hub.api.openapi import Operation
 from hub.api.problems import BadRequest, InvalidParam, NotFound, ValidationFailed
-from hub.api.strict import StrictRequest, check_media_type, record_id
+from hub.api.strict import StrictRequest, record_id
 from hub.credentials import KINDS, Connectable, Credentials, Kept, Vault, hook_path, new_token
 from hub.db import connections, new_id
 from hub.db.connections import ConnectionRow, ConnectionStatus, InsertKeyTakenError
@@ -166,7 +166,7 @@ async def create_connection(request: StrictRequest) -> CreatedConnection:
         made = new_token()
         found = msgspec.structs.replace(found, webhook_secrets=(made,))
     kept = Kept(token=new_token(), credentials=found)
-    sealed = request.vault.seal(kept)
+    sealed = request.vault.columns(kept)
     new = connections.NewConnection(
         id=new_id(),
         source=wanted.source,
@@ -247,7 +247,7 @@ async def change_connection(request: StrictRequest, id: FromPath[str]) -> Connec
             raise _invalid(faults)
         if wanted.status == "revoked":
             found = KINDS[row.source]()
-        sealed = vault.seal(msgspec.structs.replace(kept, credentials=found))
+        sealed = vault.columns(msgspec.structs.replace(kept, credentials=found))
         return msgspec.structs.replace(
             row,
             name=row.name if wanted.name is UNSET else wanted.name.strip(),
@@ -277,7 +277,7 @@ async def renew_hook(request: StrictRequest, id: FromPath[str]) -> HookUrl:  # n
 
     def changed(row: ConnectionRow) -> ConnectionRow:
         kept = msgspec.structs.replace(vault.open(row.source, row.credentials), token=token)
-        return msgspec.structs.replace(row, **msgspec.structs.asdict(vault.seal(kept)))
+        return msgspec.structs.replace(row, **msgspec.structs.asdict(vault.columns(kept)))
 
     row = await connections.change(request.pool, record_id(id), request.principal.tenant_id, changed)
     return HookUrl(_hook_url(request, _found(request, row), token))
@@ -294,7 +294,7 @@ async def delete_connection(request: StrictRequest, id: FromPath[str]) -> None: 
 
 
 async def _body(request: StrictRequest) -> bytes:
-    check_media_type(request.headers.get("content-type", ""))
+    request.check_media_type()
     return await request.body()
 
 

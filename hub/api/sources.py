@@ -226,7 +226,7 @@ async def take_responses(request: StrictRequest, source: FromPath[str]) -> Respo
         raise ValidationFailed(
             [InvalidParam("form_id", "is required, for the payload does not name its form")]
         ) from None
-    return _answer(request, tally)
+    return ingested(request, tally)
 
 
 def _source(segment: str) -> tuple[str, Source[Any]]:
@@ -257,7 +257,8 @@ def _names(attributes: str | None) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _answer(request: StrictRequest, tally: Tally) -> Response[Ingested]:
+def ingested(request: StrictRequest, tally: Tally) -> Response[Ingested]:
+    """What a payload did; 207 when some of its submissions could not be read. Raises `Unprocessable` when none could."""
     counts = msgspec.structs.asdict(tally.changes)
     request.exchange.counts = {
         "submissions": tally.submissions, "stale": tally.stale, "skipped": len(tally.skipped),

@@ -1,9 +1,11 @@
 """What vendors deliver: each delivery counts once, and what could not be read waits in the dead letter."""
 
+from collections.abc import Collection
+
 import msgspec
 from msgspec import Raw, Struct
 
-from hub.db import Connection, Pool, connections, new_id, query
+from hub.db import Connection, Pool, connections, new_id, query, queue
 from hub.db.connections import ConnectionRow, Counts
 
 _KNOWN = query("deliveries/known")
@@ -31,21 +33,42 @@ async def is_known(pool: Pool, row: ConnectionRow, delivery: bytes) -> bool:
         return bool(await connection.fetchval(_KNOWN, row.tenant_id, row.id, delivery))
 
 
-async def settle(pool: Pool, row: ConnectionRow, delivery: bytes, *, stored: int, unread: Unread | None) -> None:
-    """Notes what became of a delivery, all of it or nothing: then the vendor may be answered.
+async def settle(  # noqa: PLR0913 - what became of a delivery
+    pool: Pool, row: ConnectionRow, delivery: bytes, *, stored: int, unread: Unread | None, undefined: Collection[str]
+) -> None:
+    """Notes what became of a delivery, and has the forms fetched that it shows to be unknown, all of it or nothing.
 
-    Of two that came at the same moment, the second is a duplicate.
+    Then the vendor may be answered. Of two that came at the same moment, the second is a duplicate.
     """
     async with pool.acquire() as connection, connection.transaction():
         if await connection.execute(_NOTE, row.tenant_id, row.id, delivery) == "INSERT 0 0":
             await connections.succeeded(connection, row.id, Counts(received=1, duplicates=1))
             return
+        await _fetch(connection, row, undefined)
         counts = Counts(received=1, stored=stored, failed=int(unread is not None))
         if unread is None:
             await connections.succeeded(connection, row.id, counts)
         else:
             await _reject(connection, row, unread)
             await connections.failed(connection, row.id, unread.error, counts)
+
+
+async def inserted(pool: Pool, row: ConnectionRow, *, stored: int, undefined: Collection[str]) -> None:
+    """Notes that somebody inserted responses, and has the forms fetched that they show to be unknown."""
+    async with pool.acquire() as connection, connection.transaction():
+        await _fetch(connection, row, undefined)
+        await connections.succeeded(connection, row.id, Counts(received=1, stored=stored))
+
+
+async def repeated(pool: Pool, row: ConnectionRow) -> None:
+    """Notes that something came again."""
+    async with pool.acquire() as connection:
+        await connections.succeeded(connection, row.id, Counts(received=1, duplicates=1))
+
+
+async def _fetch(connection: Connection, row: ConnectionRow, undefined: Collection[str]) -> None:
+    for form_id in sorted(undefined):
+        await queue.put(connection, queue.FetchForm(connection_id=row.id, form_id=form_id))
 
 
 async def _reject(connection: Connection, row: ConnectionRow, unread: Unread) -> None:
