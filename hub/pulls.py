@@ -9,8 +9,9 @@ from msgspec import Raw, Struct
 from hub import credentials, intake
 from hub.api.problems import Unprocessable
 from hub.credentials import Credentials, Vault
-from hub.db import Pool, forms, pulls, submissions
+from hub.db import Pool, deliveries, forms, pulls, submissions
 from hub.db.connections import ConnectionRow
+from hub.db.deliveries import Unread
 from hub.db.erasures import Markers
 from hub.pull import formbricks, satismeter, typeform
 from hub.pull.http import Outgoing

@@ -66,7 +66,7 @@ async def connected(
         "tenant_id": "acme",
         "name": "Formbricks",
         "base_url": vendor.url,
-        **msgspec.structs.asdict(tools.vault.seal(Kept(token=token, credentials=opened))),
+        **msgspec.structs.asdict(tools.vault.columns(Kept(token=token, credentials=opened))),
         "forms": [],
         "options": Raw(b"{}"),
         "status": "active",

@@ -194,7 +194,7 @@ async def _keep(  # noqa: PLR0913, PLR0917 - the columns of a row
     from hub.db import connections, new_id  # noqa: PLC0415
     from hub.sources import SOURCES  # noqa: PLC0415
 
-    sealed = tools.vault.seal(Kept(token=new_token(), credentials=opened))
+    sealed = tools.vault.columns(Kept(token=new_token(), credentials=opened))
     row = connections.NewConnection(
         id=new_id(),
         source=source,
@@ -226,7 +226,7 @@ async def _register(tools: "Tools", row: "ConnectionRow", api: "Vendor") -> None
         await connections.delete(tools.pool, row.id, None)
         fail(f"{error}\nNothing was changed. --pull-only connects without webhooks.")
     opened = structs.replace(kept.credentials, webhook_secrets=registration.secrets)
-    sealed = tools.vault.seal(structs.replace(kept, credentials=opened)).credentials
+    sealed = tools.vault.columns(structs.replace(kept, credentials=opened)).credentials
     await connections.change(tools.pool, row.id, None, lambda found: structs.replace(found, credentials=sealed))
     if registration.to_do:
         click.echo(registration.to_do)

@@ -101,7 +101,7 @@ def disconnect(settings: Settings, connection: str, force: bool) -> None:
                 fail(
                     f"{error}\nNothing was changed. With --force the connection ends, and the webhook stays at the vendor."
                 )
-        forgotten = structs.asdict(tools.vault.seal(Kept(token=kept.token, credentials=KINDS[row.source]())))
+        forgotten = structs.asdict(tools.vault.columns(Kept(token=kept.token, credentials=KINDS[row.source]())))
         await stored.change(
             tools.pool,
             row.id,
