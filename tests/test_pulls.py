@@ -66,9 +66,7 @@ async def connected(
         "tenant_id": "acme",
         "name": "Formbricks",
         "base_url": vendor.url,
-        "credentials": tools.vault.seal(Kept(token=token, credentials=opened)),
-        "token_hash": tools.vault.digest(token),
-        "insert_key_hash": None,
+        **msgspec.structs.asdict(tools.vault.columns(Kept(token=token, credentials=opened))),
         "forms": [],
         "options": Raw(b"{}"),
         "status": "active",
@@ -346,7 +344,9 @@ async def test_what_is_to_be_pulled_is_queued_once(
     tools: Tools, vendor: FormbricksServer, connection: Connection
 ) -> None:
     """However often it is looked for. A paused connection is not pulled, nor one without a schedule."""
-    await connected(tools, vendor, pull_minutes=15)
+    row = await connected(tools, vendor, pull_minutes=15)
+    await jobs.pull(tools, queue.Pull(connection_id=row.id))
+    await connection.execute("delete from pgqueuer")
     await connected(tools, vendor, token="u")
     await connected(tools, vendor, token="v", pull_minutes=15, status="paused")
     for _ in range(3):
@@ -359,11 +359,22 @@ async def test_a_shorter_interval_counts_at_once(
 ) -> None:
     """The pull that waits is brought forward."""
     row = await connected(tools, vendor, pull_minutes=60)
+    await jobs.pull(tools, queue.Pull(connection_id=row.id))
+    await connection.execute("delete from pgqueuer")
     await jobs.due(tools)
     await connections.change(tools.pool, row.id, None, lambda row: msgspec.structs.replace(row, pull_minutes=5))
     await jobs.due(tools)
     found = await connection.fetch("select execute_after < now() + interval '6 minutes' from pgqueuer")
     assert [row[0] for row in found] == [True]
+
+
+async def test_a_new_connection_is_pulled_at_once(
+    tools: Tools, vendor: FormbricksServer, connection: Connection
+) -> None:
+    """Nobody waits an hour for its history."""
+    await connected(tools, vendor, pull_minutes=60)
+    await jobs.due(tools)
+    assert [row["after"] for row in await connection.fetch(JOB)] == [timedelta()]
 
 
 async def test_a_job_pulls_its_connection(
