@@ -10,13 +10,28 @@ from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
 from hub import db, settings
-from hub.api import batch, batches, connections, export, hooks, logs, meta, records, rejects, sources, submissions
+from hub.api import (
+    batch,
+    batches,
+    connections,
+    export,
+    hooks,
+    inserts,
+    logs,
+    meta,
+    records,
+    rejects,
+    search,
+    sources,
+    submissions,
+)
 from hub.api.auth import Keyring
 from hub.api.edge import Edge
 from hub.api.gate import Gate
 from hub.api.strict import StrictRequest
 from hub.credentials import Vault
 from hub.db.erasures import Markers
+from hub.db.search import Index
 from hub.db.writer import Writer
 from hub.settings import Settings
 
@@ -36,11 +51,13 @@ def create_app(settings: Settings) -> Edge:
         app.state.batches = Gate(settings.batch_concurrency, "batches")
         app.state.exports = Gate(settings.export_concurrency, "exports")
         app.state.settings = settings
+        app.state.index = Index(app.state.pool)
         app.state.batch_max_bytes = settings.batch_max_bytes
         app.state.keyring = Keyring(app.state.pool, settings.api_key)
         try:
             yield
         finally:
+            await app.state.index.close()
             await app.state.writer.close()
             await app.state.pool.close()
 
@@ -48,12 +65,14 @@ def create_app(settings: Settings) -> Edge:
         route_handlers=[
             *records.ROUTES,
             *export.ROUTES,
+            *search.ROUTES,
             *submissions.ROUTES,
             *batch.ROUTES,
             *batches.ROUTES,
             *rejects.ROUTES,
             *connections.ROUTES,
             *hooks.ROUTES,
+            *inserts.ROUTES,
             *meta.ROUTES,
             Router("/", route_handlers=sources.ROUTES, request_max_body_size=settings.source_payload_max_bytes),
             create_static_files_router(

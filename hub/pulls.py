@@ -81,9 +81,9 @@ async def fetch_form(tools: Tools, row: ConnectionRow, api: Vendor, form_id: str
     if definition is None:
         return
     name = (row.tenant_id, row.source, fitting_id(form_id))
-    form, known = module.form(definition), await forms.definition(tools.pool, *name)
+    form, known = module.form(definition), await forms.get(tools.pool, *name)
     # Not the text of them: SatisMeter's has counts in it that change with every answer.
-    if known is None or module.form(known) != form:
+    if known is None or module.form(known.definition) != form:
         await forms.fetched(tools.pool, *name, name=form.name, definition=definition, fields=form.fields)
 
 

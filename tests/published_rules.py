@@ -17,7 +17,7 @@ from hub.model import RecordFilter, SubmissionFilter
 REFUSED = [
     # Two parameters are compared; a schema sees one.
     (
-        r"GET .*/(feedback-records(/count|/export)?|rejects|submissions)",
+        r"GET .*/(feedback-records(/count|/export|/search)?|analytics/terms|rejects|submissions)",
         r"\w*since|\w+_min",
         r"must not be greater than \w+",
     ),
@@ -28,7 +28,7 @@ REFUSED = [
         r"does not fit field_type \w+|is required for field_type \w+|must be between 0 and 10",
     ),
     # Its content was made by the server; a schema sees its letters.
-    (r"GET .*/(feedback-records|rejects|submissions)", "cursor", r"omit it for the first page, .*"),
+    (r"GET .*/(feedback-records(/search)?|rejects|submissions)", "cursor", r"omit it for the first page, .*"),
     # Each source has its own, some of them with a shape; one is unique.
     (r"(POST|PATCH) /v1/connections.*", r"credentials.*", r".*"),
     # A schema knows an URL by its looks, and a scale by its types.
@@ -41,7 +41,11 @@ REFUSED = [
     # The survey tool decides what its payloads are, and may change them any day.
     (r"(POST|PUT) /v1/sources/.*", "", r"Expected .*"),
     (r"POST /v1/sources/.*", r"\[\d+\]", r".*"),
-    (r"POST /v1/sources/.*", "form_id", r"is required, for the payload does not name its form"),
+    (
+        r"POST /v1/sources/.*",
+        "form_id",
+        r"is required, for (the payload does not name its form|a table does not name its mapping)|has no mapping yet.*",
+    ),
 ]
 
 LINES = {"application/x-ndjson", "text/csv"}

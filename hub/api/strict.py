@@ -35,6 +35,7 @@ from hub.api.problems import (
 from hub.credentials import Vault
 from hub.db import Pool
 from hub.db.erasures import Markers
+from hub.db.search import Index
 from hub.db.writer import Writer
 from hub.model import EARLIEST, LATEST, MAX_DEPTH, MAX_KEY_BYTES, NO_METADATA, NewRecord, TenantRecord, key_bytes
 
@@ -80,6 +81,11 @@ class StrictRequest(Request[Principal, Principal, State]):
     def vault(self) -> Vault:
         """What opens the credentials of connections."""
         return cast("Vault", self.app.state.vault)
+
+    @property
+    def index(self) -> Index:
+        """The words of texts, for those who search."""
+        return cast("Index", self.app.state.index)
 
     @property
     def writer(self) -> Writer:

@@ -17,6 +17,7 @@ from hub.cli import (
     export,
     import_hub,
     keys,
+    map,  # noqa: A004 - a command
     pull,
     reflatten,
     rejects,
@@ -50,6 +51,7 @@ for command in (
     doctor.doctor,
     keys.keys,
     backfill.backfill,
+    map.propose,
     export.export,
     import_hub.import_hub,
     reflatten.reflatten,

@@ -61,7 +61,7 @@ def list_rejects(settings: Settings, /, url: str | None, key: str | None, **whic
     from hub.client import Problem  # noqa: PLC0415
 
     with hub_client(settings, url, key) as connected:
-        rows: list[tuple[str, ...]] = [("ID", "BATCH OR CONNECTION", "AT", "TENANT", "WHEN", "WHY")]
+        rows: list[tuple[str, ...]] = [("ID", "FROM", "AT", "TENANT", "WHEN", "WHY")]
         for reject in _rejects(connected, **which):
             why = msgspec.structs.replace(msgspec.json.decode(reject.problem, type=Problem), request_id="")
             tenant = reject.tenant_id or "-"
@@ -106,7 +106,7 @@ def retry(  # noqa: PLR0913, PLR0917 - what a command line gives
 
     selected = any(value is not None for value in which.values())
     if sum((bool(ids), selected, everything)) != 1:
-        raise click.UsageError("Give IDs, or a selection (--batch, --tenant, --since, --until), or --all")
+        raise click.UsageError("Give IDs, or a selection (--batch, --connection, --tenant, --since, --until), or --all")
     if record is not None and len(ids) != 1:
         raise click.UsageError("--record needs one ID")
     body = None if record is None else record.read()

@@ -12,6 +12,15 @@ _GET = query("forms/get")
 _LIST = query("forms/list")
 
 
+class DefinedForm(Struct, frozen=True, kw_only=True):
+    """A form with its definition."""
+
+    name: str | None
+    fields: int
+    definition: Raw
+    updated_at: datetime
+
+
 class FormRow(Struct, frozen=True, kw_only=True):
     """A form as it is listed."""
 
@@ -39,15 +48,22 @@ async def fetched(  # noqa: PLR0913 - the columns of a row
         await queue.put(connection, queue.Flatten(tenant_id=tenant_id, source=source, form_id=form_id))
 
 
-async def definition(pool: Pool, tenant_id: str, source: str, form_id: str) -> Raw | None:
-    """What is known of a form."""
-    async with pool.acquire() as connection:
-        text: str | None = await connection.fetchval(_GET, tenant_id, source, form_id)
-    return None if text is None else Raw(text.encode())
-
-
 async def listed(pool: Pool, tenant_id: str, source: str) -> list[FormRow]:
     """The forms a tenant has at a source."""
     async with pool.acquire() as connection:
         rows = await connection.fetch(_LIST, tenant_id, source)
     return [msgspec.convert(dict(row), FormRow) for row in rows]
+
+
+async def get(pool: Pool, tenant_id: str, source: str, form_id: str) -> DefinedForm | None:
+    """A form that has a definition."""
+    async with pool.acquire() as connection:
+        row = await connection.fetchrow(_GET, tenant_id, source, form_id)
+    if row is None or row["definition"] is None:
+        return None
+    return DefinedForm(
+        name=row["name"],
+        fields=row["fields"],
+        definition=Raw(row["definition"].encode()),
+        updated_at=row["updated_at"],
+    )

@@ -1,16 +1,15 @@
 """The management APIs of Formbricks: v2 for responses, v1 for surveys, contacts and webhooks, v3 where v1 is missing."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Raw, Struct
 
-from hub.pull.http import Api, Outgoing
-from hub.pull.interface import Listed, Page, RefusedError, Registration
+from hub.pull.http import Account, Api, Outgoing
+from hub.pull.interface import Listed, Page, RefusedError, Registration, VendorError
 from hub.sources.values import encoded, instant_of, items_of, joined, members_of, text_of
 
 TRIGGERS = ("responseCreated", "responseUpdated", "responseFinished")
@@ -20,7 +19,7 @@ SURVEYS = 100
 
 # A page of v1 begins where the last one ended; this many again, lest a deletion meanwhile hide as many.
 _MARGIN = 10
-_BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _MISSING = 400, 401, 403, 404
+_UNAUTHORIZED, _FORBIDDEN, _MISSING = 401, 403, 404
 
 
 class Credentials(Struct, frozen=True, kw_only=True):
@@ -93,7 +92,7 @@ class _Place(Struct, frozen=True, omit_defaults=True):
     v1: bool = False
 
 
-class Formbricks:
+class Formbricks(Account):
     """One Formbricks, in the cloud or anybody's own, as one API key sees it."""
 
     BASE_URL = "https://app.formbricks.com"
@@ -103,19 +102,16 @@ class Formbricks:
     def __init__(self, credentials: Credentials, base_url: str | None, outgoing: Outgoing) -> None:
         # The cloud allows 100 requests a minute; most servers have no limit. So it is met by waiting when refused.
         self._api = Api(base_url or self.BASE_URL, {"x-api-key": credentials.api_key}, outgoing)
+        super().__init__(self._api)
         self._users: Mapping[str, str] | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        await self._api.close()
 
     async def check(self) -> str:
         """Lists a survey, which every key may; what tells more of a key does not work for all of them."""
-        await self._surveys_at(0, limit=1)
+        try:
+            await self._surveys_at(0, limit=1)
+        except RefusedError as error:
+            if error.status != _MISSING:
+                raise
         names = [workspace.name for workspace in await self._workspaces() if workspace.name]
         return f"Formbricks workspace {', '.join(names)}" if names else "Formbricks"
 
@@ -194,20 +190,25 @@ class Formbricks:
             surveys = {workspace: [] for workspace in await self._workspaces()}
         if not surveys:
             raise RefusedError(_MISSING, f"{self._api.url} has no survey that this key may have answers of delivered")
-        secrets = []
-        for workspace, chosen in surveys.items():
-            body = {
-                workspace.member: workspace.id,
-                "url": url,
-                "triggers": TRIGGERS,
-                "surveyIds": chosen,
-                "name": "Feedback Hub",
-                "source": "user",
-            }
-            created = await self._api.request("POST", "/api/v1/webhooks", _Created, body=body)
-            # Versions before 2026 sign nothing.
-            secrets += [created.data.secret] if created.data.secret else []
-        return Registration(secrets=tuple(secrets))
+        try:
+            secrets = [await self._create(workspace, url, chosen) for workspace, chosen in surveys.items()]
+        except VendorError:
+            with suppress(VendorError):
+                await self.unregister(url, forms)
+            raise
+        # Versions before 2026 sign nothing.
+        return Registration(secrets=tuple(secret for secret in secrets if secret))
+
+    async def _create(self, workspace: _Workspace, url: str, surveys: list[str]) -> str | None:
+        body = {
+            workspace.member: workspace.id,
+            "url": url,
+            "triggers": TRIGGERS,
+            "surveyIds": surveys,
+            "name": "Feedback Hub",
+            "source": "user",
+        }
+        return (await self._api.request("POST", "/api/v1/webhooks", _Created, body=body)).data.secret
 
     async def unregister(self, url: str, forms: Sequence[str]) -> None:  # noqa: ARG002 - a webhook is known by its URL
         for webhook in (await self._api.get("/api/v1/webhooks", _Webhooks)).data:
@@ -223,14 +224,17 @@ class Formbricks:
 
     async def _surveys(self) -> list[_Survey]:
         """From v1, else, workspace for workspace, from v3."""
-        surveys: dict[str, _Survey] = {}
         try:
-            while fresh := [s for s in await self._surveys_at(len(surveys)) if s.id not in surveys]:
-                surveys |= {survey.id: survey for survey in fresh}
+            return await self._surveys_of_v1()
         except RefusedError as error:
             if error.status != _MISSING:
                 raise
-            return [survey for workspace in await self._workspaces() for survey in await self._surveys_of(workspace)]
+        return [survey for workspace in await self._workspaces() for survey in await self._surveys_of(workspace)]
+
+    async def _surveys_of_v1(self) -> list[_Survey]:
+        surveys: dict[str, _Survey] = {}
+        while fresh := [survey for survey in await self._surveys_at(len(surveys)) if survey.id not in surveys]:
+            surveys |= {survey.id: survey for survey in fresh}
         return list(surveys.values())
 
     async def _counts(self, surveys: Sequence[_Survey]) -> Mapping[str, int]:
@@ -260,15 +264,12 @@ class Formbricks:
 
     async def _workspaces(self) -> list[_Workspace]:
         """From the key; if what tells of it does not work for this one, from the surveys it sees."""
-        try:
+        with suppress(RefusedError):  # it opens several
             return [_own_workspace(await self._api.get("/api/v1/management/me", Raw))]
-        except RefusedError as error:
-            if error.status != _BAD_REQUEST:  # several workspaces
-                raise
         try:
             me = members_of(await self._api.get("/api/v2/me", Raw))
-        except RefusedError:  # it takes access to the organization
-            return list(dict.fromkeys(filter(None, map(_workspace_of, await self._surveys()))))
+        except RefusedError:  # it has no access to the organization
+            return list(dict.fromkeys(filter(None, map(_workspace_of, await self._surveys_of_v1()))))
         inner = members_of(me["data"]) or me
         listed = items_of(inner["workspacePermissions"]) or items_of(inner["workspaces"])
         found = [

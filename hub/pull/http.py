@@ -7,7 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
@@ -25,6 +26,7 @@ T = TypeVar("T")
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0
 # A vendor that wants more time than this is asked again by the next pull.
 _LONGEST_ORDERED_WAIT = 300.0
+_LONGEST_TOLD_WAIT = 86_400.0
 _LONGEST_COMPLAINT = 300
 _LARGEST_ANSWER = 64 << 20
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -142,6 +144,22 @@ class Api:
             await self._outgoing.sleep(turn - now)
 
 
+class Account:
+    """What is asked through some APIs, and closed with them."""
+
+    def __init__(self, *apis: Api) -> None:
+        self._apis = apis
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        for api in self._apis:
+            await api.close()
+
+
 class _Guarded(httpx2.AsyncBaseTransport):
     """Connects to the very address that was checked: a name that resolves to another one meanwhile gains nothing."""
 
@@ -191,19 +209,20 @@ def _ordered_wait(retry_after: str | None) -> float | None:
     if retry_after is None:
         return None
     if retry_after.strip().isdecimal():
-        return float(retry_after)
-    try:
-        until = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+        seconds = float(retry_after)
+    else:
+        try:
+            until = parsedate_to_datetime(retry_after)
+        except ValueError:
+            return None
+        seconds = (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return min(max(0.0, seconds), _LONGEST_TOLD_WAIT)
 
 
 def _complaint(answer: _Answer) -> str:
     """What a refusal says of itself, in whichever of the vendors' shapes."""
-    if location := answer.headers.get("location"):
-        return f" and points to {urlsplit(location).netloc or 'another path'}: give the address that answers itself"
+    if answer.status < 400:  # noqa: PLR2004
+        return " and points elsewhere: give the address that answers itself"
     try:
         whole = members_of(legible(answer.content))
     except UnreadableError:

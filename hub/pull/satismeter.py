@@ -2,14 +2,12 @@
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Raw, Struct
 
-from hub.pull.http import Api, Outgoing
+from hub.pull.http import Account, Api, Outgoing
 from hub.pull.interface import Listed, Page, RefusedError, Registration, UnavailableError
 from hub.sources.values import encoded, joined, members_of, text_of
 
@@ -54,7 +52,7 @@ class _Place(Struct, frozen=True):
     cursor: str | None = None
 
 
-class SatisMeter:
+class SatisMeter(Account):
     """One project."""
 
     BASE_URL = "https://app.satismeter.com"
@@ -67,14 +65,7 @@ class SatisMeter:
         self._project = f"/api/v3/projects/{quote(credentials.project_id, safe='')}"
         # There is no published limit; this is what other clients keep to.
         self._api = Api(base_url or self.BASE_URL, headers, outgoing, seconds_between=0.2)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        await self._api.close()
+        super().__init__(self._api)
 
     async def check(self) -> str:
         answer = members_of(await self._api.get(self._project, Raw))

@@ -3,16 +3,15 @@
 import hashlib
 import secrets
 from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Raw, Struct
 
-from hub.pull.http import Api, Outgoing
-from hub.pull.interface import Listed, Page, RefusedError, Registration, UnavailableError
+from hub.pull.http import Account, Api, Outgoing
+from hub.pull.interface import Listed, Page, RefusedError, Registration, UnavailableError, VendorError
 from hub.sources.values import members_of, text_of
 
 # Where the answers of an account are; the first two take the same tokens and list the same forms.
@@ -20,7 +19,7 @@ REGIONS = ("https://api.typeform.com", "https://api.eu.typeform.com", "https://a
 LIMIT = 1000
 FORMS = 200
 # Each kind is filtered and sorted by a time of its own, so a pull goes through one after the other.
-KINDS = ("completed", "partial", "started")
+KINDS = {"completed": "submitted_at", "partial": "staged_at", "started": "landed_at"}
 # Enough to see whether there are answers at all.
 _PROBED = 3
 
@@ -49,14 +48,18 @@ class _Responses(Struct, frozen=True):
     page_count: int | None = None
 
 
-class _Place(Struct, frozen=True):
+class _Place(Struct, frozen=True, omit_defaults=True):
     """Where a walk through responses is: at which kind, and behind which of them."""
 
     kind: int = 0
     before: str | None = None
+    until: str | None = None
+    """The time of that one."""
+    more: bool = False
+    """Whether there are some behind it."""
 
 
-class Typeform:
+class Typeform(Account):
     """One account, as a token sees it."""
 
     BASE_URL = REGIONS[0]
@@ -71,15 +74,7 @@ class Typeform:
         self._api = Api(url, headers, outgoing, seconds_between=0.5)
         others = [other for other in regions if other != url] if url in regions else []
         self._elsewhere = [Api(other, headers, outgoing, seconds_between=0.5) for other in others]
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        for api in (self._api, *self._elsewhere):
-            await api.close()
+        super().__init__(self._api, *self._elsewhere)
 
     async def check(self) -> str:
         """Lists forms, and looks whether their answers are in this data center: a wrong one says that there are none."""
@@ -113,19 +108,31 @@ class Typeform:
         while place.kind < len(KINDS):
             answer = await self._responses(form_id, since, place)
             if answer is None or not answer.items:
-                place = _Place(kind=place.kind + 1)
+                # What is told to be there, and does not come: the response that was to be behind of was deleted.
+                lost = place.before is not None and place.more and place.until is not None
+                place = _Place(kind=place.kind, until=place.until) if lost else _Place(kind=place.kind + 1)
                 continue
-            last = _token(answer.items[-1])
-            # A short page is the last one, unless the vendor has come to send less than it is asked for.
-            done = len(answer.items) < LIMIT and answer.page_count is not None and answer.page_count <= 1
-            if not done and (last is None or last == place.before):
-                raise UnavailableError(f"{self._api.url} gives the same page again")
-            place = _Place(kind=place.kind + 1) if done else _Place(kind=place.kind, before=last)
+            place = self._after(place, answer)
             yield Page(
                 payloads=answer.items,
                 checkpoint=msgspec.json.encode(place).decode(),
                 remaining=None if answer.total_items is None else max(0, answer.total_items - len(answer.items)),
             )
+
+    def _after(self, place: _Place, answer: _Responses) -> _Place:
+        # A short page is the last one, unless the vendor has come to send less than it is asked for.
+        if len(answer.items) < LIMIT and answer.page_count is not None and answer.page_count <= 1:
+            return _Place(kind=place.kind + 1)
+        last = members_of(answer.items[-1])
+        # In some responses the token, which is the cursor, differs from the id.
+        before, until = text_of(last["token"]), text_of(last[[*KINDS.values()][place.kind]])
+        if (
+            before is None
+            or before == place.before
+            or (place.before is None and until is not None and until == place.until)
+        ):
+            raise UnavailableError(f"{self._api.url} gives the same page again")
+        return _Place(kind=place.kind, before=before, until=until, more=(answer.page_count or 0) > 1)
 
     async def gone(self, form_id: str, known: Collection[str]) -> frozenset[str]:  # noqa: ARG002
         """Typeform does not tell: a deletion is asynchronous and leaves no trace."""
@@ -134,19 +141,27 @@ class Typeform:
     async def register(self, url: str, forms: Sequence[str]) -> Registration:
         """A webhook at each form, under a tag made of the URL, so that a second one replaces the first."""
         secret = secrets.token_urlsafe(32)
-        for form_id in forms or [form.id for form in await self._forms()]:
-            body = {"url": url, "enabled": True, "secret": secret}
-            both = {"event_types": {"form_response": True, "form_response_partial": True}}
-            path = f"{_path(form_id)}/webhooks/{_tag(url)}"
-            try:
-                await self._api.request("PUT", path, Raw, body=body | both)
-            except RefusedError as error:
-                if error.status not in (_BAD_REQUEST, _PAYMENT, _FORBIDDEN):
-                    raise
-                # Partial responses are part of some plans only.
-                await self._api.request("PUT", path, Raw, body=body)
+        try:
+            for form_id in forms or [form.id for form in await self._forms()]:
+                await self._put(form_id, url, secret)
+        except VendorError:
+            with suppress(VendorError):
+                await self.unregister(url, forms)
+            raise
         to_do = "" if forms else "Forms made from now on have no webhook: connect again, or leave them to pulls."
         return Registration(secrets=(secret,), to_do=to_do)
+
+    async def _put(self, form_id: str, url: str, secret: str) -> None:
+        path = f"{_path(form_id)}/webhooks/{_tag(url)}"
+        body = {"url": url, "enabled": True, "secret": secret}
+        both = {"event_types": {"form_response": True, "form_response_partial": True}}
+        try:
+            await self._api.request("PUT", path, Raw, body=body | both)
+        except RefusedError as error:
+            if error.status not in (_BAD_REQUEST, _PAYMENT, _FORBIDDEN):
+                raise
+            # Partial responses are part of some plans only.
+            await self._api.request("PUT", path, Raw, body=body)
 
     async def unregister(self, url: str, forms: Sequence[str]) -> None:
         for form_id in forms or [form.id for form in await self._forms()]:
@@ -170,11 +185,13 @@ class Typeform:
         return await self._api.get("/forms", _Forms, page=page, page_size=limit)
 
     async def _responses(self, form_id: str, since: datetime | None, place: _Place) -> _Responses | None:
-        query: dict[str, str | int] = {"page_size": LIMIT, "response_type": KINDS[place.kind]}
+        query: dict[str, str | int] = {"page_size": LIMIT, "response_type": [*KINDS][place.kind]}
         if since is not None:
             query["since"] = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
         if place.before is not None:
             query["before"] = place.before
+        elif place.until is not None:
+            query["until"] = place.until.removesuffix("Z")
         try:
             return await self._api.get(f"{_path(form_id)}/responses", _Responses, **query)
         except RefusedError as error:
@@ -205,8 +222,3 @@ def _path(form_id: str) -> str:
 
 def _tag(url: str) -> str:
     return f"feedback-hub-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
-
-
-def _token(item: Raw) -> str | None:
-    """The cursor; in some responses it differs from the id."""
-    return text_of(members_of(item)["token"])

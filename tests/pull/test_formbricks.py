@@ -183,6 +183,7 @@ async def test_surveys_are_listed_and_fetched_whichever_api_has_them(v1_surveys:
             listed = await formbricks.forms()
             definition = await formbricks.definition(SURVEY["id"])
             assert await formbricks.definition("unknown") is None
+            assert await formbricks.check() == "Formbricks workspace Northwind"
     assert len({survey.id for survey in listed}) == len(listed) == 121
     [survey] = [survey for survey in listed if survey.id == SURVEY["id"]]
     assert (survey.name, survey.state, survey.responses) == ("Q3 Customer Pulse", "inProgress", 3)
@@ -226,6 +227,20 @@ async def test_each_workspace_gets_a_webhook_of_its_own(vendor: FormbricksServer
             registration = await formbricks.register(HOOK, forms)
             assert sorted(webhook["surveyIds"] for webhook in vendor.webhooks.values()) == sorted(covered)
             assert len(registration.secrets) == len(covered)
+
+
+async def test_a_registration_that_fails_halfway_leaves_nothing(vendor: FormbricksServer) -> None:
+    """Or a webhook would go on to deliver to a connection that is not there."""
+    vendor.workspaces.append("cm7second")
+    first = vendor.add_survey(SURVEY)
+    vendor.add_survey(
+        {"id": "s2", "name": "Second", "workspaceId": "lost meanwhile", "updatedAt": "2020-01-01T00:00:00.000Z"}
+    )
+    async with client(vendor) as formbricks:
+        with pytest.raises(RefusedError, match=r"answered 400: Validation failed$"):
+            await formbricks.register(HOOK, [first, "s2"])
+    assert [request.method for request in vendor.requests].count("POST") == 2
+    assert vendor.webhooks == {}
 
 
 async def test_a_key_that_may_only_read_cannot_register(vendor: FormbricksServer) -> None:

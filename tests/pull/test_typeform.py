@@ -107,6 +107,19 @@ async def test_a_pull_goes_on_after_the_checkpoint_of_a_page(vendor: TypeformSer
             assert rest == [f"t{number:04}" for number in reversed(range(max(0, 25 - 10 * pages)))]
 
 
+async def test_a_response_that_is_deleted_while_pages_are_read_hides_nothing(vendor: TypeformServer) -> None:
+    """The next page is asked for as what is behind the last response of this one."""
+    form = answered(vendor, 40)
+    vendor.largest_page = 10
+    tokens: list[str] = []
+    async with client(vendor) as typeform:
+        async for page in typeform.pages(form, since=None):
+            tokens += [json.loads(bytes(payload))["token"] for payload in page.payloads]
+            if len(tokens) in (10, 30):
+                vendor.delete(form, tokens[-1])
+    assert set(tokens) == {f"t{number:04}" for number in range(40)}
+
+
 async def test_a_vendor_that_gives_the_same_page_for_ever_is_not_asked_for_ever(vendor: TypeformServer) -> None:
     form = answered(vendor, 1)
     page = Answer(200, {"total_items": 5000, "page_count": 5, "items": [{"token": "same"}]})
@@ -194,6 +207,15 @@ async def test_where_partial_responses_are_not_in_the_plan_the_complete_ones_are
     [webhook] = vendor.webhooks.values()
     assert webhook["event_types"] == {"form_response": True}
     assert registration.to_do == ""
+
+
+async def test_a_registration_that_fails_halfway_leaves_nothing(vendor: TypeformServer) -> None:
+    """Or a webhook would go on to deliver to a connection that is not there."""
+    form = vendor.add_form(FORM)
+    async with client(vendor) as typeform:
+        with pytest.raises(RefusedError, match="Non existing form"):
+            await typeform.register(HOOK, [form, "deleted"])
+    assert vendor.webhooks == {}
 
 
 async def test_an_address_without_tls_is_refused_by_the_vendor(vendor: TypeformServer) -> None:

@@ -12,6 +12,7 @@ import json
 import secrets
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
 from tests.vendors.server import Answer, Delivery, Json, Request, Server
@@ -32,9 +33,9 @@ class FormbricksServer(Server):
         self, *, profile: Profile = "actual", api_key: str = "fbk_test", permission: str = "manage",
         v1_surveys: bool = True, v2_responses: bool = True, v3_surveys: bool = True, contacts_licensed: bool = True,
         workspaces: Iterable[str] = (WORKSPACE,), largest_page: int = 250, host: str = "127.0.0.1",
-        now: Callable[[], float] | None = None,
+        now: Callable[[], float] | None = None, time: datetime | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(host=host, now=now)
+        super().__init__(host=host, now=now, time=time)
         self.profile, self.api_key, self.permission = profile, api_key, permission
         self.v1_surveys, self.v2_responses, self.v3_surveys = v1_surveys, v2_responses, v3_surveys
         self.contacts_licensed = contacts_licensed
@@ -46,8 +47,6 @@ class FormbricksServer(Server):
         self.users: dict[str, str] = {}
         """The `userId` attributes of contacts."""
         self.webhooks: dict[str, Json] = {}
-        self.time = datetime(2026, 8, 20, 9, 0, tzinfo=UTC)
-        self._queued: list[tuple[Json, str, Json]] = []
 
     # What people do.
 
@@ -95,13 +94,9 @@ class FormbricksServer(Server):
                 told = {name: survey.get(name) for name in ("type", "status", "createdAt", "updatedAt")}
                 data = copy.deepcopy(response) | {"survey": {"title": survey.get("name"), **told}}
                 body = {"webhookId": webhook["id"], "event": event, "data": data}
-                self._queued.append((webhook, hashlib.sha256(secrets.token_bytes(8)).hexdigest(), body))
-
-    def queued(self) -> list[tuple[Json, str, Json]]:
-        """Takes the deliveries that wait, for a test to send in whatever order, as often as it likes."""
-        with self.lock:
-            waiting, self._queued = self._queued, []
-            return waiting
+                self._queued.append(
+                    partial(self.send, webhook, hashlib.sha256(secrets.token_bytes(8)).hexdigest(), body)
+                )
 
     def send(self, webhook: Json, webhook_id: str, body: Json, *, timestamp: datetime | None = None) -> Delivery:
         """One attempt."""
@@ -117,7 +112,7 @@ class FormbricksServer(Server):
         made: list[Delivery] = []
         waiting = self.queued()
         for _ in range(ATTEMPTS):
-            attempt = [self.send(*job) for job in waiting]
+            attempt = [send() for send in waiting]
             made += attempt
             if all(delivery.accepted for delivery in attempt):
                 break

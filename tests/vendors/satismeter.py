@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from tests.vendors.server import Answer, Delivery, Json, Request, Server
@@ -18,18 +19,20 @@ class SatisMeterServer(Server):
     """`campaigns`, `statistics` and `responses` may be edited; `respond` does it as a respondent would."""
 
     def __init__(
-        self, *, api_key: str = "sm_test", host: str = "127.0.0.1", now: Callable[[], float] | None = None
+        self,
+        *,
+        api_key: str = "sm_test",
+        host: str = "127.0.0.1",
+        now: Callable[[], float] | None = None,
+        time: datetime | None = None,
     ) -> None:
-        super().__init__(host=host, now=now)
+        super().__init__(host=host, now=now, time=time)
         self.api_key = api_key
         self.campaigns: dict[str, Json] = {}
         self.statistics: dict[str, Json] = {}
         self.responses: dict[str, Json] = {}
         self.hooks: list[str] = []
         """Addresses that somebody has entered in the settings."""
-        self.time = datetime(2026, 7, 1, 8, 0, tzinfo=UTC)
-        self.today = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-        self._queued: list[tuple[str, Json]] = []
 
     # What people do.
 
@@ -54,7 +57,8 @@ class SatisMeterServer(Server):
             self.responses[response_id] = response
             for hook in self.hooks:
                 campaign = {name: self.campaigns[campaign_id][name] for name in ("id", "name")}
-                self._queued.append((hook, {"response": copy.deepcopy(response), "campaign": campaign, "event": event}))
+                body = {"response": copy.deepcopy(response), "campaign": campaign, "event": event}
+                self._queued.append(partial(self.send, hook, body))
             return response
 
     def delete_user(self, user_id: str) -> None:
@@ -70,18 +74,9 @@ class SatisMeterServer(Server):
 
     # What it delivers.
 
-    def queued(self) -> list[tuple[str, Json]]:
-        """Takes the deliveries that wait, for a test to send in whatever order, as often as it likes."""
-        with self.lock:
-            waiting, self._queued = self._queued, []
-            return waiting
-
     def send(self, url: str, body: Json) -> Delivery:
         content = json.dumps(body, ensure_ascii=False).encode()
         return self.deliver(url, {"content-type": "application/json"}, content, timeout=DELIVERY_SECONDS)
-
-    def flush(self) -> list[Delivery]:
-        return [self.send(*job) for job in self.queued()]
 
     # What it answers.
 
@@ -111,7 +106,7 @@ class SatisMeterServer(Server):
         size = int(request.query.get("pageSize", "20"))
         if not 1 <= size <= 100:
             return error(400, "pageSize must be between 1 and 100")
-        month_ago = (self.today - timedelta(days=30)).isoformat()
+        month_ago = (datetime.now(UTC) - timedelta(days=30)).isoformat()
         start = datetime.fromisoformat(request.query.get("startDate", month_ago))
         found = [
             response

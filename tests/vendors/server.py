@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -66,14 +67,23 @@ class Delivery:
         return 200 <= self.status < 300
 
 
+Job = Callable[[], Delivery]
+"""Sends one delivery; again, when called again."""
+
+
 class Server:
     """Listens from `with` on; a subclass has the state of one vendor and answers by it."""
 
-    def __init__(self, *, host: str = "127.0.0.1", now: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self, *, host: str = "127.0.0.1", now: Callable[[], float] | None = None, time: datetime | None = None
+    ) -> None:
         self.requests: list[Request] = []
         self.deliveries: list[Delivery] = []
         self.now = now
         """The clock of its quotas; without one there are none."""
+        self.time = (time or datetime.now(UTC)).replace(microsecond=0)
+        """When what is done next is done."""
+        self._queued: list[Job] = []
         self._odd: deque[Answer] = deque()
         self._times: deque[float] = deque()
         # One request at a time sees the state, whoever edits it meanwhile.
@@ -115,6 +125,16 @@ class Server:
             return True
         self._times.append(now)
         return False
+
+    def queued(self) -> list[Job]:
+        """Takes the deliveries that wait, for a test to send in whatever order, as often as it likes."""
+        with self.lock:
+            waiting, self._queued = self._queued, []
+            return waiting
+
+    def flush(self) -> list[Delivery]:
+        """Sends what waits, in the order in which it came about."""
+        return [send() for send in self.queued()]
 
     def deliver(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout: float) -> Delivery:
         status = 0

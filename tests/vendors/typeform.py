@@ -6,7 +6,8 @@ import hmac
 import json
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from tests.vendors.server import Answer, Delivery, Json, Request, Server
@@ -23,9 +24,9 @@ class TypeformServer(Server):
 
     def __init__(
         self, *, token: str = "tfp_test", partial_responses: bool = True, largest_page: int = 1000,
-        host: str = "127.0.0.1", now: Callable[[], float] | None = None,
+        host: str = "127.0.0.1", now: Callable[[], float] | None = None, time: datetime | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(host=host, now=now)
+        super().__init__(host=host, now=now, time=time)
         self.token = token
         self.partial_responses = partial_responses
         """Part of some plans only."""
@@ -35,8 +36,6 @@ class TypeformServer(Server):
         self.late: set[str] = set()
         """Tokens that do not show in the Responses API yet."""
         self.webhooks: dict[tuple[str, str], Json] = {}
-        self.time = datetime(2026, 7, 15, 8, 0, tzinfo=UTC)
-        self._queued: list[tuple[Json, Json]] = []
 
     # What people do.
 
@@ -82,13 +81,7 @@ class TypeformServer(Server):
                     "event_type": event,
                     "form_response": as_delivered(self.forms[form_id], response),
                 }
-                self._queued.append((webhook, delivered))
-
-    def queued(self) -> list[tuple[Json, Json]]:
-        """Takes the deliveries that wait, for a test to send in whatever order, as often as it likes."""
-        with self.lock:
-            waiting, self._queued = self._queued, []
-            return waiting
+                self._queued.append(partial(self.send, webhook, delivered))
 
     def send(self, webhook: Json, body: Json) -> Delivery:
         """One attempt. 404 and 410 disable the webhook."""
@@ -100,9 +93,6 @@ class TypeformServer(Server):
         if delivery.status in (404, 410):
             webhook["enabled"] = False
         return delivery
-
-    def flush(self) -> list[Delivery]:
-        return [self.send(*job) for job in self.queued()]
 
     # What it answers.
 
