@@ -96,10 +96,7 @@ class FormbricksTool:
         assert len(self.server.webhooks) == 1, said
 
     def waiting(self) -> list[Send]:
-        def bound(webhook: Json, webhook_id: str, body: Json) -> Send:
-            return lambda: self.server.send(webhook, webhook_id, body)
-
-        return [bound(*job) for job in self.server.queued()]
+        return [*self.server.queued()]
 
     def final(self) -> tuple[str, Json, Json]:
         return self.form_id, SURVEY, {"data": [*self.server.responses.values()]}
@@ -142,10 +139,7 @@ class TypeformTool:
         assert len(self.server.webhooks) == 1, said
 
     def waiting(self) -> list[Send]:
-        def bound(webhook: Json, body: Json) -> Send:
-            return lambda: self.server.send(webhook, body)
-
-        return [bound(*job) for job in self.server.queued()]
+        return [*self.server.queued()]
 
     def final(self) -> tuple[str, Json, Json]:
         return self.form_id, FORM, {"items": [*self.server.responses[self.form_id].values()]}
@@ -184,10 +178,7 @@ class SatisMeterTool:
         assert len(self.server.hooks) == 1, said
 
     def waiting(self) -> list[Send]:
-        def bound(url: str, body: Json) -> Send:
-            return lambda: self.server.send(url, body)
-
-        return [bound(*job) for job in self.server.queued()]
+        return [*self.server.queued()]
 
     def final(self) -> tuple[str, Json, Json]:
         shown = [
