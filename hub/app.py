@@ -11,6 +11,7 @@ from litestar.static_files import create_static_files_router
 
 from hub import db, settings
 from hub.api import (
+    analytics,
     batch,
     batches,
     connections,
@@ -70,6 +71,7 @@ def create_app(settings: Settings) -> Edge:
             *batch.ROUTES,
             *batches.ROUTES,
             *rejects.ROUTES,
+            *analytics.ROUTES,
             *connections.ROUTES,
             *hooks.ROUTES,
             *inserts.ROUTES,

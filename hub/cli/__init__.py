@@ -22,6 +22,7 @@ from hub.cli import (
     reflatten,
     rejects,
     serve,
+    user_id,
     worker,
 )
 
@@ -60,5 +61,6 @@ for command in (
     connect.connect,
     connections.connections,
     pull.pull,
+    user_id.user_id,
 ):
     main.add_command(command)

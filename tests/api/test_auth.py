@@ -354,6 +354,15 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ("?user_id=u&Tenant_id=other", None, 200),
     ],
     ("GET", "/v1/feedback-records/count"): [("?tenant_id=other", None, 403), ("", None, 200)],
+    **{
+        ("GET", f"/v1/analytics/{metric}"): [
+            ("?tenant_id=other", None, 403),
+            ("?tenant_id=acme&tenant_id=other", None, 400),
+            ("?group_by=user_id", None, 200),
+            ("?group_by=answer:q", None, 200),
+        ]
+        for metric in ("nps", "volume")
+    },
     ("GET", "/v1/feedback-records/export"): [
         ("", None, 200),
         ("?format=ndjson&tenant_id=other", None, 403),
