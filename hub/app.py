@@ -9,7 +9,7 @@ from litestar import Litestar, Router
 from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
-from hub import db, retention, settings
+from hub import db, settings
 from hub.api import (
     analytics,
     batch,
@@ -56,8 +56,7 @@ def create_app(settings: Settings) -> Edge:
         app.state.batch_max_bytes = settings.batch_max_bytes
         app.state.keyring = Keyring(app.state.pool, settings.api_key)
         try:
-            async with retention.expiring(app.state.pool, settings):
-                yield
+            yield
         finally:
             await app.state.index.close()
             await app.state.writer.close()

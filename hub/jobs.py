@@ -116,7 +116,9 @@ async def due(tools: Tools) -> None:
         for row in rows:
             if row.status == "active" and row.pull_minutes is not None:
                 # Put again every minute, it is there once; the next is counted from when this one begins.
-                await queue.put(connection, queue.Pull(connection_id=row.id), after=timedelta(minutes=row.pull_minutes))
+                is_new = row.last_success_at is None and row.last_error_at is None
+                after = timedelta() if is_new else timedelta(minutes=row.pull_minutes)
+                await queue.put(connection, queue.Pull(connection_id=row.id), after=after)
 
 
 async def expire(tools: Tools) -> None:
