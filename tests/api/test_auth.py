@@ -357,6 +357,8 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ]
         for metric in ("nps", "csat", "ces", "rating", "number", "boolean", "categorical", "volume")
     },
+    ("GET", "/v1/analytics/completion"): [("?tenant_id=other", None, 403), ("?group_by=form_id", None, 200)],
+    ("GET", "/v1/analytics/fields"): [("?tenant_id=other", None, 403), ("", None, 200)],
     ("GET", "/v1/analytics/ranking"): [
         ("?field_group_id=g&tenant_id=other", None, 403),
         ("?field_group_id=g", None, 200),
