@@ -93,7 +93,7 @@ def test_the_filter_has_a_parameter_for_every_member_in_their_order() -> None:
 
 def test_the_list_of_submissions_has_a_parameter_for_every_member_of_its_filter() -> None:
     """And three for the page."""
-    text = FILES["submissions/page"].read_text()
+    text = query("submissions/page")
     members = len(SubmissionFilter.__struct_fields__)
     assert sorted(set(map(int, re.findall(r"\$(\d+)", text)))) == list(range(1, members + 4))
 
