@@ -202,6 +202,9 @@ def _query_parameters(kind: type[Struct]) -> Iterable[Json]:
     for field in msgspec.structs.fields(kind):
         schema = dict(properties[field.encode_name])
         parameter: dict[str, object] = {"name": field.encode_name, "in": "query", "required": field.required}
+        if field.name == "metadata":  # an object whose members are parameters of their own
+            schema = {key: schema[key] for key in ("description", "type", "propertyNames", "additionalProperties")}
+            parameter |= {"style": "form", "explode": True}
         if "$ref" in str(schema):  # a cursor: a struct for the code, a text for everybody else
             schema = {"type": "string"}
         # "Absent" is the null of a query string.
