@@ -1,6 +1,7 @@
 -- What every list, count and export may select by; the parameters are `hub.db.records.arguments(filter)`, in this order.
 -- Each says its type, for an export writes the values in the place of the parameters.
 -- An empty array and a null select everything: the plan is made for the values, so an unused line costs nothing.
+-- (Each parameter has its type wherever it would not be clear: COPY has the values in their place.)
 tenant_id = $1
 and case cardinality($2::text[]) when 0 then true when 1 then submission_id = ($2::text[])[1] else submission_id = any($2) end
 and case cardinality($3::text[]) when 0 then true when 1 then source_type = ($3::text[])[1] else source_type = any($3) end
