@@ -10,7 +10,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
 from hub import db, retention, settings
-from hub.api import batch, batches, export, logs, meta, records, rejects, sources, submissions
+from hub.api import batch, batches, changes, export, logs, meta, records, rejects, sources, submissions
 from hub.api.auth import Keyring
 from hub.api.edge import Edge
 from hub.api.gate import Gate
@@ -47,6 +47,7 @@ def create_app(settings: Settings) -> Edge:
         route_handlers=[
             *records.ROUTES,
             *export.ROUTES,
+            *changes.ROUTES,
             *submissions.ROUTES,
             *batch.ROUTES,
             *batches.ROUTES,

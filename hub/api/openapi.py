@@ -40,6 +40,7 @@ _JSON = {
 }
 _TAGS = {
     "records": "Feedback records: one answered field each.",
+    "changes": "What became of records, for copies that are kept of them.",
     "batches": "Many records at once, and what could not be stored of them.",
     "sources": "Payloads of survey tools, split into records.",
     "submissions": "Submissions that came through sources, with their records.",

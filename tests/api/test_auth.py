@@ -353,6 +353,7 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ("?format=ndjson&tenant_id=other", None, 403),
         ("?columns=id&tenant_id=acme&tenant_id=other", None, 200),
     ],
+    ("GET", "/v1/changes"): [("", None, 200), ("?tenant_id=other", None, 403), ("?tenant_id=acme&limit=1", None, 200)],
     ("DELETE", "/v1/feedback-records"): [
         ("?user_id=u", None, 200),
         ("?user_id=u&tenant_id=other", None, 403),

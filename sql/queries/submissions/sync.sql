@@ -24,7 +24,10 @@ gone as (
     delete from feedback_records
     where tenant_id = $1 and submission_id = $2 and source_type = $3 and field_id not in (select field_id from input)
         and field_id not in (select jsonb_array_elements_text($5))
-    returning id
+    returning tenant_id, id
+),
+told as (
+    /* include changes/_deleted */
 )
 select
     (select count(*) from input) as produced,
