@@ -68,6 +68,8 @@ class Settings(Struct, kw_only=True, frozen=True, rename="upper"):
     changes_retention_days: Annotated[int, Meta(ge=1, le=3650)] = 30
     """How long it is known what was deleted, for copies that follow the changes."""
     source_payload_max_bytes: Bytes = 16 * 1024 * 1024
+    allow_private_addresses: bool = False
+    """Whether a survey tool may be asked at an address that is not of the public internet, such as one next door."""
 
     @property
     def url(self) -> str:

@@ -23,13 +23,17 @@ IMPORTS: dict[str, set[str] | None] = {
     "streams": set(),
     "embedded": set(),
     "client": {"settings"},
+    "addresses": set(),
     "documents": {"streams"},
     "progress": set(),
     "parquet": set(),
     # The rules of a CSV file stand once, in the API.
     "import_hub": {"client", "cursors", "db"},
     "backfill": {"client", "documents", "model", "streams", "api"},
+    "mapping": {"model", "sources"},
+    "tables": {"api", "backfill", "client", "model", "sources", "streams"},
     "sources": {"model"},
+    "pull": {"addresses", "sources"},
     "db": {"model", "settings", "cursors"},
     "snapshots": {"sources", "db"},
     "retention": {"settings", "db"},
@@ -40,7 +44,7 @@ IMPORTS: dict[str, set[str] | None] = {
     "cli": ANYTHING,
     "__main__": {"cli"},
 }
-PURE = {"model", "cursors", "streams", "sources", "documents"}
+PURE = {"model", "cursors", "addresses", "streams", "sources", "documents", "mapping"}
 
 # Who knows each library. msgspec is everywhere.
 KNOWS = {
@@ -58,7 +62,7 @@ KNOWS = {
     "uvicorn": {"worker"},
     "backports": {"streams"},
     "compression": {"streams"},
-    "httpx2": {"client"},
+    "httpx2": {"client", "pull"},
     "rich": {"progress"},
     "pyarrow": {"parquet"},
     "click": {"cli"},

@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from hub import snapshots
-from hub.api import params
+from hub.api import params, tables
 from hub.api.openapi import AnyJson, Operation
 from hub.api.problems import BadRequest, InvalidParam, NotFound, Unprocessable, ValidationFailed
 from hub.api.strict import StrictRequest
@@ -68,6 +68,14 @@ class Forms(Struct, frozen=True):
     """The forms of a tenant at one source."""
 
     data: list[StoredForm]
+
+
+class Defined(StoredForm, frozen=True, kw_only=True, omit_defaults=True):
+    """A form with its definition, as it was stored."""
+
+    definition: Annotated[
+        Raw, Meta(description="The survey tool's own", extra_json_schema={"type": ["object", "array"]})
+    ]
 
 
 class FormTaken(Struct, frozen=True, kw_only=True):
@@ -191,6 +199,34 @@ async def list_forms(request: StrictRequest, source: FromPath[str]) -> Forms:
     )
 
 
+@get(
+    "/v1/sources/{source:str}/forms/{form_id:str}",
+    opt={
+        "operation": Operation(
+            scope="read", tag="sources", query=(OfTenant,), answers={200: Defined}, problems=(400, 404)
+        )
+    },
+)
+async def get_form(request: StrictRequest, source: FromPath[str], form_id: FromPath[str]) -> Defined:
+    """Read a form definition."""
+    name, _ = _source(source)
+    tenant_id = _tenant(request)
+    form_id = fitting_id(unquote(form_id))
+    found = await forms.get(request.pool, tenant_id, name, form_id)
+    if found is None:
+        raise NotFound("form not found", details={"resource_type": "form"})
+    return Defined(
+        tenant_id=tenant_id,
+        source=name,
+        form_id=form_id,
+        name=found.name,
+        fields=found.fields,
+        defined=True,
+        updated_at=shown(found.updated_at),
+        definition=found.definition,
+    )
+
+
 @put(
     "/v1/sources/{source:str}/forms/{form_id:str}",
     opt={
@@ -231,7 +267,8 @@ async def put_form(request: StrictRequest, source: FromPath[str], form_id: FromP
         "operation": Operation(
             scope="write", tag="sources", query=(Ingestion,), answers={200: Ingested, 207: Ingested},
             problems=(400, 404, 413, 415, 422), body=AnyJson,
-            body_description="One payload of any shape the source understands",
+            body_description="One payload of any shape the source understands; CSV only for the source `csv`",
+            streams=("text/csv",),
         )
     },
 )  # fmt: skip
@@ -246,7 +283,7 @@ async def take_responses(request: StrictRequest, source: FromPath[str]) -> Respo
     wanted = params.read(request.scope["query_string"], Ingestion, tenant_id=request.principal.tenant_id)
     request.exchange.tenant_id = wanted.tenant_id
     options = Options(attributes=_names(wanted.attributes))
-    payload = await _payload(request)
+    payload = await (_table(request, name, wanted) if _is_table(request, module) else _payload(request))
     try:
         items = module.unpack(payload)
     except NotOfSourceError as error:
@@ -295,6 +332,22 @@ async def _payload(request: StrictRequest) -> Raw:
         raise BadRequest(str(error)) from None
 
 
+def _is_table(request: StrictRequest, module: Source[Any]) -> bool:
+    media_type = request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
+    return module.ABOUT.takes_csv and media_type == "text/csv"
+
+
+async def _table(request: StrictRequest, name: str, wanted: Ingestion) -> Raw:
+    """The rows of a CSV file together with the mapping that is stored for them."""
+    if wanted.form_id is None:
+        raise ValidationFailed([InvalidParam("form_id", "is required, for a table does not name its mapping")])
+    form = await forms.get(request.pool, wanted.tenant_id, name, wanted.form_id)
+    if form is None:
+        raise ValidationFailed([InvalidParam("form_id", "has no mapping yet; PUT it as the definition of this form")])
+    rows = list(tables.rows(await request.body()))
+    return legible(msgspec.json.encode({"mapping": form.definition, "rows": rows}))
+
+
 def _snapshot(module: Source[Any], item: Raw, given: Given) -> Snapshot | UnreadableError:
     try:
         return module.snapshot(item, msgspec.structs.replace(given, fresh_id=str(uuid6.uuid7())))
@@ -332,4 +385,4 @@ def _answer(request: StrictRequest, tally: Tally) -> Response[Ingested]:
     return Response(answer, status_code=207 if tally.errors else 200)
 
 
-ROUTES = (list_sources, list_forms, put_form, take_responses)
+ROUTES = (list_sources, list_forms, get_form, put_form, take_responses)

@@ -8,7 +8,7 @@ import click
 
 import hub
 from hub import settings as environment
-from hub.cli import backfill, database, doctor, export, import_hub, keys, reflatten, rejects, serve
+from hub.cli import backfill, database, doctor, export, import_hub, keys, map, reflatten, rejects, serve  # noqa: A004 - commands
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,6 +36,7 @@ for command in (
     doctor.doctor,
     keys.keys,
     backfill.backfill,
+    map.propose,
     export.export,
     import_hub.import_hub,
     reflatten.reflatten,

@@ -9,6 +9,16 @@ from hub.db import Pool, query
 
 _PUT = query("forms/put")
 _LIST = query("forms/list")
+_GET = query("forms/get")
+
+
+class DefinedForm(Struct, frozen=True, kw_only=True):
+    """A form with its definition."""
+
+    name: str | None
+    fields: int
+    definition: Raw
+    updated_at: datetime
 
 
 class FormRow(Struct, frozen=True, kw_only=True):
@@ -34,3 +44,17 @@ async def listed(pool: Pool, tenant_id: str, source: str) -> list[FormRow]:
     async with pool.acquire() as connection:
         rows = await connection.fetch(_LIST, tenant_id, source)
     return [msgspec.convert(dict(row), FormRow) for row in rows]
+
+
+async def get(pool: Pool, tenant_id: str, source: str, form_id: str) -> DefinedForm | None:
+    """A form that has a definition."""
+    async with pool.acquire() as connection:
+        row = await connection.fetchrow(_GET, tenant_id, source, form_id)
+    if row is None or row["definition"] is None:
+        return None
+    return DefinedForm(
+        name=row["name"],
+        fields=row["fields"],
+        definition=Raw(row["definition"].encode()),
+        updated_at=row["updated_at"],
+    )

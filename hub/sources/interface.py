@@ -119,6 +119,8 @@ class About(Struct, frozen=True, kw_only=True):
     responses: list[str]
     forms: list[str]
     question_types: list[str]
+    takes_csv: bool = False
+    """Whether responses may come as `text/csv`: then `unpack` is given `{"mapping", "rows"}`, the stored form and an object a row."""
 
 
 class Source(Protocol[F]):

@@ -354,6 +354,8 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ("?columns=id&tenant_id=acme&tenant_id=other", None, 200),
     ],
     ("GET", "/v1/changes"): [("", None, 200), ("?tenant_id=other", None, 403), ("?tenant_id=acme&limit=1", None, 200)],
+    ("GET", "/v1/feedback-records/search"): [("?tenant_id=other", None, 403), ("?q=x", None, 200)],
+    ("GET", "/v1/analytics/terms"): [("?tenant_id=other", None, 403), ("", None, 200)],
     ("DELETE", "/v1/feedback-records"): [
         ("?user_id=u", None, 200),
         ("?user_id=u&tenant_id=other", None, 403),
@@ -364,6 +366,10 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
     ("DELETE", "/v1/feedback-records/{id:str}"): [("{id}", None, 404), ("{id}?tenant_id=other", None, 404)],
     ("GET", "/v1/sources"): [("", None, 200), ("?tenant_id=other", None, 200)],
     ("GET", "/v1/sources/{source:str}/forms"): [("formbricks/forms", None, 200), ("formbricks/forms?tenant_id=other", None, 403)],
+    ("GET", "/v1/sources/{source:str}/forms/{form_id:str}"): [
+        ("formbricks/forms/sv", None, 404),
+        ("formbricks/forms/sv?tenant_id=other", None, 403),
+    ],
     ("PUT", "/v1/sources/{source:str}/forms/{form_id:str}"): [
         ("formbricks/forms/sv", SURVEY.replace(SECRET.encode(), b"mine"), 200),
         ("formbricks/forms/sv?tenant_id=other", SURVEY, 403),

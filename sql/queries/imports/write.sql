@@ -42,8 +42,10 @@ written as (
         emotions = excluded.emotions,
         batch_id = excluded.batch_id
     where r.id = excluded.id
-    returning r.tenant_id, r.id
-)
+    returning r.tenant_id, r.id, r.submission_id, r.field_id
+),
+touched as (select tenant_id, submission_id, field_id from written),
+changed as (/* include search/_changed */)
 insert into changes (tenant_id, changed_at, record_id, kind)
 select tenant_id, now(), id, 'stored' from written
 returning record_id

@@ -5,7 +5,7 @@ with gone as (
     returning tenant_id, id, submission_id, field_id, field_group_id,
         coalesce(metadata -> 'definition_missing' = 'true', false) as provisional
 ),
-told as (
-    /* include changes/_deleted */
-)
+told as (/* include changes/_deleted */),
+touched as (select tenant_id, submission_id, field_id from gone),
+changed as (/* include search/_changed */)
 select submission_id, field_id, field_group_id, provisional from gone
