@@ -10,7 +10,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
 from hub import db, retention, settings
-from hub.api import batch, batches, changes, export, logs, meta, records, rejects, search, sources, submissions
+from hub.api import batch, batches, changes, export, logs, meta, records, rejects, search, sources, submissions, tenants
 from hub.api.auth import Keyring
 from hub.api.edge import Edge
 from hub.api.gate import Gate
@@ -53,6 +53,7 @@ def create_app(settings: Settings) -> Edge:
             *changes.ROUTES,
             *search.ROUTES,
             *submissions.ROUTES,
+            *tenants.ROUTES,
             *batch.ROUTES,
             *batches.ROUTES,
             *rejects.ROUTES,

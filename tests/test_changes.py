@@ -16,8 +16,9 @@ import pytest
 
 from hub import cursors
 from hub.cursors import ChangesCursor
-from hub.db import Pool, changes, encoded, imports, new_id, query, records
+from hub.db import Pool, changes, encoded, erasure, imports, new_id, query, records
 from hub.db.changes import Feed, Forgotten
+from hub.db.erasures import Markers
 from hub.db.imports import Move, State
 from hub.model import NewRecord
 from tests.conftest import make_record
@@ -143,14 +144,15 @@ def response(order: int, **data: object) -> Json:
     }  # fmt: skip
 
 
-async def moved(connection: Connection, *found: Json, gone: list[UUID] | None = None) -> None:
+async def moved(connection: Connection, *found: Json, gone: list[UUID] | None = None, tenant_id: str = TENANT) -> None:
     """A page of another hub."""
     old = "2020-01-01T00:00:00Z"
     texts = [
         json.dumps({"id": str(uuid4()), "collected_at": old, "created_at": old, "updated_at": old, **record}).encode()
         for record in found
     ]
-    await imports.store(connection, MOVE, imports.read(texts, TENANT), gone or [], STATE)
+    move = Move(MOVE.id, tenant_id)
+    await imports.store(connection, move, imports.read(texts, tenant_id), gone or [], STATE)
 
 
 async def undone(client: httpx.AsyncClient, _: Connection) -> None:
@@ -198,6 +200,11 @@ async def came_and_went_and_came(client: httpx.AsyncClient, connection: Connecti
     await moved(connection, again)
 
 
+async def purged(client: httpx.AsyncClient, _: Connection) -> None:
+    assert (await client.delete("/v1/tenants/acme/data")).json()["deleted_feedback_records"] == 4
+    await client.post(URL, json=make_record())
+
+
 async def replaced(client: httpx.AsyncClient, _: Connection) -> None:
     answer = await client.post(f"{BATCH}?on_conflict=update", json=[make_record(value_text="other"), make_record(submission_id="n")])  # fmt: skip
     assert answer.json()["summary"]["updated"] == 1
@@ -207,7 +214,7 @@ async def replaced(client: httpx.AsyncClient, _: Connection) -> None:
     "deed",
     [
         one_deleted, user_erased, user_erased_everywhere, undone, answer_withdrawn, gone_in_the_other_hub, came_under_another_id,
-        came_with_old_times, came_and_went_and_came, replaced,
+        came_with_old_times, came_and_went_and_came, replaced, purged,
     ],
 )  # fmt: skip
 async def test_every_way_to_change_a_record_is_told(
@@ -427,7 +434,7 @@ class Writer:
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_a_copy_that_is_kept_by_the_feed_converges(dsn: str, pool: Pool, connection: Connection, seed: int) -> None:  # fmt: skip
+async def test_a_copy_that_is_kept_by_the_feed_converges(dsn: str, pool: Pool, connection: Connection, markers: Markers, seed: int) -> None:  # fmt: skip
     """Whatever is committed, taken back or late: those who followed from the beginning, from the middle and afterwards agree."""
     dice = random.Random(seed)
     writer = Writer(dsn, pool, dice)
@@ -443,6 +450,11 @@ async def test_a_copy_that_is_kept_by_the_feed_converges(dsn: str, pool: Pool, c
             await copy.read(dice.randint(1, 5), SETTLE)
             await asyncio.sleep(dice.choice([0, 0.01, 0.1]))
 
+    async def purge() -> None:
+        """In the middle of it all."""
+        await asyncio.sleep(1.5)
+        assert await erasure.purge(pool, markers, TENANT, forms=False, wait_seconds=20) is not None
+
     async def join() -> None:
         """A copy that begins with all there is at a moment, as an export has it."""
         await asyncio.sleep(1)
@@ -456,6 +468,7 @@ async def test_a_copy_that_is_kept_by_the_feed_converges(dsn: str, pool: Pool, c
         for copy in copies:
             tasks.create_task(follow(copy))
         tasks.create_task(join())
+        tasks.create_task(purge())
         writers = [tasks.create_task(write()) for _ in range(5)]
         await asyncio.wait(writers)
         busy = False

@@ -44,6 +44,7 @@ _TAGS = {
     "batches": "Many records at once, and what could not be stored of them.",
     "sources": "Payloads of survey tools, split into records.",
     "submissions": "Submissions that came through sources, with their records.",
+    "tenants": "Everything of a tenant, erased.",
     "operation": "Health, readiness and this description.",
     "not built": "Part of the Formbricks Hub's contract; answers 503 until it exists here.",
 }

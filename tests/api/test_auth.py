@@ -391,6 +391,8 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ("r1?tenant_id=other", None, 403),
         ("r1?payload=true&tenant_id=other", None, 403),
     ],
+    ("DELETE", "/v1/tenants/{tenant_id:str}/data"): [("other/data", None, 403), ("%20other/data?tenant_id=acme", None, 403)],
+    ("DELETE", "/v1/tenants/{tenant_id:str}/feedback-records"): [("other/feedback-records", None, 403)],
     ("POST", "/v1/feedback-records/batch"): [
         ("", b"[%b]" % THEIRS, 422),
         ("", b"[%b]" % OWN.replace(b'"r1"', b'"r2"'), 200),
