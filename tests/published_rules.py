@@ -17,10 +17,15 @@ from hub.model import RecordFilter, SubmissionFilter
 REFUSED = [
     # Two parameters are compared; a schema sees one.
     (
-        r"GET .*/(feedback-records(/count|/export|/search)?|analytics/terms|rejects|submissions)",
+        r"GET .*/(feedback-records(/count|/export|/search)?|analytics/\w+|rejects|submissions)",
         r"\w*since|\w+_min",
         r"must not be greater than \w+",
     ),
+    # What a period is compared with, how many buckets it has, which time zones there are, which records a metric is about.
+    (r"GET /v1/analytics/.*", "compare", r"needs since: .*|there is no period .*"),
+    (r"GET /v1/analytics/.*", "interval", r"makes more than .*"),
+    (r"GET /v1/analytics/.*", "tz", r"must be a time zone .*"),
+    (r"GET /v1/analytics/.*", "field_type", r"must be \w+ for this metric, .*"),
     # `strict=true` holds a value to the type beside it.
     (
         r"POST .*/(batch|retry)",
@@ -29,6 +34,15 @@ REFUSED = [
     ),
     # Its content was made by the server; a schema sees its letters.
     (r"GET .*/(feedback-records(/search)?|rejects|submissions|changes)", "cursor", r"omit it for the first page, .*"),
+    # Each source has its own, some of them with a shape; one is unique.
+    (r"(POST|PATCH) /v1/connections.*", r"credentials.*", r".*"),
+    # A schema knows an URL by its looks, and a scale by its types.
+    (r"(POST|PATCH) /v1/connections.*", r"base_url", r"must be an http or https URL .*"),
+    (r"(POST|PATCH) /v1/connections.*", r"options.questions.*", r"min must be less than max"),
+    # To a schema 4.0 is an integer.
+    (r"(POST|PATCH) /v1/connections.*", r"pull_minutes|options.questions.*", r"Expected `int( \| null)?`, got `float`"),
+    # What is revoked stays so.
+    (r"PATCH /v1/connections/.*", "status", "is revoked, .*"),
     # The survey tool decides what its payloads are, and may change them any day.
     (r"(POST|PUT) /v1/sources/.*", "", r"Expected .*"),
     (r"POST /v1/sources/.*", r"\[\d+\]", r".*"),

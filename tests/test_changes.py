@@ -453,7 +453,7 @@ async def test_a_copy_that_is_kept_by_the_feed_converges(dsn: str, pool: Pool, c
     async def purge() -> None:
         """In the middle of it all."""
         await asyncio.sleep(1.5)
-        assert await erasure.purge(pool, markers, TENANT, forms=False, wait_seconds=20) is not None
+        assert await erasure.purge(pool, markers, TENANT, everything=False, wait_seconds=20) is not None
 
     async def join() -> None:
         """A copy that begins with all there is at a moment, as an export has it."""

@@ -48,12 +48,12 @@ class RecordsPurged(Struct, frozen=True, kw_only=True):
     opt={"operation": Operation(scope="admin", tag="tenants", answers={200: TenantPurged}, problems=(400, 409))},
 )
 async def purge_tenant(request: StrictRequest, tenant_id: FromPath[str]) -> TenantPurged:
-    """Erase everything of a tenant: records, submissions with their payloads, forms and rejects.
+    """Erase everything of a tenant: records, submissions with their payloads, forms, rejects, and connections with their credentials.
 
-    What is posted meanwhile may stay. It may be repeated. 409 when older writes did not end in time: try again.
+    Disconnect those first that registered a webhook: nobody can take it back afterwards. What is posted meanwhile may stay. It may be repeated. 409 when older writes did not end in time: try again.
     """
     name = _tenant(request, tenant_id)
-    deleted = await _purge(request, name, forms=True)
+    deleted = await _purge(request, name, everything=True)
     return TenantPurged(
         tenant_id=name,
         deleted_feedback_records=deleted,
@@ -67,12 +67,12 @@ async def purge_tenant(request: StrictRequest, tenant_id: FromPath[str]) -> Tena
     opt={"operation": Operation(scope="admin", tag="tenants", answers={202: RecordsPurged}, problems=(400, 409))},
 )
 async def purge_records(request: StrictRequest, tenant_id: FromPath[str]) -> RecordsPurged:
-    """Erase all records of a tenant, with the submissions and rejects they came from; its forms stay.
+    """Erase all records of a tenant, with the submissions and rejects they came from; its forms and connections stay.
 
     The status is that of the Formbricks Hub, which does it later; here it is done when the answer comes.
     """
     name = _tenant(request, tenant_id)
-    deleted = await _purge(request, name, forms=False)
+    deleted = await _purge(request, name, everything=False)
     return RecordsPurged(tenant_id=name, message=f"Deleted {deleted} feedback records")
 
 
@@ -91,9 +91,9 @@ def _tenant(request: StrictRequest, segment: str) -> str:
     return name
 
 
-async def _purge(request: StrictRequest, tenant_id: str, *, forms: bool) -> int:
+async def _purge(request: StrictRequest, tenant_id: str, *, everything: bool) -> int:
     seconds = request.app.state.settings.tenant_purge_lock_timeout_seconds
-    deleted = await erasure.purge(request.pool, request.markers, tenant_id, forms=forms, wait_seconds=seconds)
+    deleted = await erasure.purge(request.pool, request.markers, tenant_id, everything=everything, wait_seconds=seconds)
     if deleted is None:
         raise TenantWriteConflict("tenant-owned writes in progress; retry purge later")
     request.exchange.counts = {"deleted": deleted}

@@ -18,6 +18,8 @@ _REJECTS = query("rejects/erase_user")
 _PURGE = query("erasures/purge")
 _IS_SETTLED = query("erasures/is_settled")
 _REJECTS_OF_TENANT = query("rejects/erase_tenant")
+_CONNECTIONS_OF_TENANT = query("connections/delete_of_tenant")
+_PULLS_OF_TENANT = query("pulls/delete_of_tenant")
 _LOOK_AGAIN = query("server/look_again")
 _TAKE_YOUR_TIME = query("server/take_your_time")
 
@@ -47,8 +49,8 @@ async def _erase_user(connection: Connection, markers: Markers, user_id: str, te
     return sum(row["count"] for row in gone)
 
 
-async def purge(pool: Pool, markers: Markers, tenant_id: str, *, forms: bool, wait_seconds: float) -> int | None:
-    """Deletes all that a tenant has, but for the forms where they are to stay; the number of records.
+async def purge(pool: Pool, markers: Markers, tenant_id: str, *, everything: bool, wait_seconds: float) -> int | None:
+    """Deletes everything of a tenant, or all but its forms and connections; the number of records.
 
     Everything older than the purge has to have ended: it would bear a time from before it, and a copy of the records would
     take it for purged. What begins later may stay. None when something did not end in time; then nothing was done.
@@ -61,8 +63,11 @@ async def purge(pool: Pool, markers: Markers, tenant_id: str, *, forms: bool, wa
             await erasures.lock(connection, markers.submission(tenant_id, ""))
             if not await _settled(connection, wait_seconds):
                 return None
+            if everything:
+                await connection.execute(_PULLS_OF_TENANT, tenant_id)
+                await connection.execute(_CONNECTIONS_OF_TENANT, tenant_id)
             await connection.execute(_REJECTS_OF_TENANT, tenant_id, in_object(tenant_id), in_table(tenant_id))
-            number: int = await connection.fetchval(_PURGE, tenant_id, forms)
+            number: int = await connection.fetchval(_PURGE, tenant_id, everything)
             return number
 
     async with pool.acquire() as connection:

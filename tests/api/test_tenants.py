@@ -3,6 +3,7 @@
 import asyncio
 import json
 from typing import Any, TypeAlias
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -11,8 +12,9 @@ import pytest
 
 from hub.app import create_app
 from hub.db import Pool, query, records
-from hub.db.migrate import DISTRIBUTED
+from hub.db.migrate import DISTRIBUTED, REPLICATED
 from hub.settings import Settings
+from tests.api.test_connections import body
 from tests.conftest import client_of, make_record
 from tests.databases import connect
 from tests.test_changes import Copy, moved, new, table
@@ -50,6 +52,10 @@ async def fill(client: httpx.AsyncClient, connection: Connection, tenant: str) -
     headers = {"content-type": "application/x-ndjson"}
     assert (await client.post(f"{URL}/batch", content=text, headers=headers)).status_code == 422
     await moved(connection, make_record(tenant_id=tenant, submission_id="moved"), tenant_id=tenant)
+    made = await client.post("/v1/connections", json=body(tenant_id=tenant))
+    assert made.status_code == 201, made.text
+    await connection.execute("insert into pulls (connection_id, form_id) values ($1, 'sv')", UUID(made.json()["id"]))
+    await connection.execute("insert into deliveries values ($1, $2, 'x', now())", tenant, UUID(made.json()["id"]))
 
 
 async def rows(connection: Connection, tenant: str) -> dict[str, list[str]]:
@@ -59,7 +65,7 @@ async def rows(connection: Connection, tenant: str) -> dict[str, list[str]]:
             row[0]
             for row in await connection.fetch(f"select t::text from {name} as t where strpos(t::text, $1) > 0 order by 1", tenant)
         ]
-        for name in DISTRIBUTED
+        for name in (*DISTRIBUTED, *REPLICATED)
     }  # fmt: skip
     return {name: texts for name, texts in found.items() if texts}
 
@@ -69,7 +75,16 @@ async def test_everything_of_a_tenant_is_erased(client: httpx.AsyncClient, conne
     for tenant in ("acme", "other"):
         await fill(client, connection, tenant)
     before, others = await rows(connection, "acme"), await rows(connection, "other")
-    assert before.keys() >= {"feedback_records", "submissions", "forms", "rejects", "imports", "search_texts"}
+    assert before.keys() >= {
+        "feedback_records",
+        "submissions",
+        "forms",
+        "rejects",
+        "imports",
+        "search_texts",
+        "connections",
+        "deliveries",
+    }
     assert len(before["rejects"]) == 4
 
     answer = await client.delete("/v1/tenants/%20acme/data")
@@ -87,18 +102,19 @@ async def test_everything_of_a_tenant_is_erased(client: httpx.AsyncClient, conne
         await connection.fetchval("select count(*) from search_texts where tenant_id = 'acme' and words is not null")
         == 0
     )
+    assert await connection.fetchval("select count(*) from pulls") == 1
     assert await rows(connection, "other") == others
     assert (await client.delete("/v1/tenants/acme/data")).json()["deleted_feedback_records"] == 0
 
 
 async def test_only_the_records_may_be_erased(client: httpx.AsyncClient, connection: Connection) -> None:
-    """Forms stay, and what comes in is flattened with them."""
+    """Forms and connections stay, and what comes in is flattened with them."""
     await fill(client, connection, "acme")
     answer = await client.delete("/v1/tenants/acme/feedback-records")
     assert answer.status_code == 202
     assert answer.json() == {"tenant_id": "acme", "status": "accepted", "message": "Deleted 3 feedback records"}
     left = await rows(connection, "acme")
-    assert left.keys() - STAYS - {"search_tenants", "search_texts"} == {"forms"}
+    assert left.keys() - STAYS - {"search_tenants", "search_texts"} == {"forms", "connections"}
     again = await client.post("/v1/sources/formbricks/responses?tenant_id=acme", json=response("r1"))
     assert again.json()["created"] == 1
 
