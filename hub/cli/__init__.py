@@ -8,7 +8,7 @@ import click
 
 import hub
 from hub import settings as environment
-from hub.cli import backfill, database, doctor, export, import_hub, keys, map, reflatten, rejects, serve  # noqa: A004 - commands
+from hub.cli import backfill, bi, database, doctor, export, import_hub, keys, map, reflatten, rejects, serve  # noqa: A004 - commands
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,6 +35,7 @@ for command in (
     database.psql,
     doctor.doctor,
     keys.keys,
+    bi.bi,
     backfill.backfill,
     map.propose,
     export.export,

@@ -23,7 +23,7 @@ DISTRIBUTED = (
     "search_tenants",
     "search_texts",
 )
-REPLICATED = ("api_keys",)
+REPLICATED = ("api_keys", "reader_tenants")
 LOCAL = ("schema_migrations", "batches", "secret", "reflattenings")
 
 TRY_LOCK = query("migrations/try_lock")
