@@ -19,6 +19,8 @@ ANYTHING = None
 IMPORTS: dict[str, set[str] | None] = {
     "model": set(),
     "settings": set(),
+    "credentials": set(),
+    "signing": set(),
     "cursors": set(),
     "metrics": set(),
     "periods": set(),
@@ -37,16 +39,34 @@ IMPORTS: dict[str, set[str] | None] = {
     "sources": {"model"},
     "pull": {"addresses", "sources"},
     "db": {"model", "settings", "cursors", "metrics", "periods"},
-    "snapshots": {"sources", "db"},
+    "snapshots": {"model", "sources", "db"},
     "retention": {"settings", "db"},
-    "api": {"model", "settings", "cursors", "metrics", "periods", "sources", "streams", "snapshots", "parquet", "db"},
-    "app": {"settings", "db", "retention", "api"},
-    "worker": {"settings"},
+    "intake": {"model", "sources", "snapshots", "db"},
+    "api": {
+        "model",
+        "settings",
+        "cursors",
+        "metrics",
+        "periods",
+        "credentials",
+        "signing",
+        "sources",
+        "streams",
+        "snapshots",
+        "intake",
+        "parquet",
+        "db",
+    },
+    "app": {"settings", "credentials", "db", "retention", "api"},
+    "lifeline": set(),
+    "worker": {"settings", "lifeline"},
+    "pulls": {"settings", "credentials", "sources", "pull", "intake", "db"},
+    "jobs": {"settings", "credentials", "sources", "snapshots", "pull", "pulls", "retention", "db"},
     "serve": {"settings", "embedded", "db"},
     "cli": ANYTHING,
     "__main__": {"cli"},
 }
-PURE = {"model", "cursors", "metrics", "periods", "addresses", "streams", "sources", "documents", "mapping"}
+PURE = {"model", "cursors", "metrics", "periods", "addresses", "signing", "streams", "sources", "documents", "mapping"}
 
 # Who knows each library. msgspec is everywhere.
 KNOWS = {
@@ -54,9 +74,12 @@ KNOWS = {
         "db",
         "serve",  # tells a database that cannot be reached from other failures of a start
         "cli",  # the same, and it connects once instead of opening a pool
+        "jobs",  # a connection of its own to hear of new jobs
     },
+    "pgqueuer": {"jobs"},
+    "pydantic_settings": {"jobs"},  # pgqueuer's names are such settings
     "litestar": {"api", "app"},
-    "structlog": {"api", "app", "retention"},
+    "structlog": {"api", "app", "retention", "jobs"},
     "uuid6": {
         "db",  # ids of what is stored
         "api",  # ids of requests
@@ -64,6 +87,7 @@ KNOWS = {
     "uvicorn": {"worker"},
     "backports": {"streams"},
     "compression": {"streams"},
+    "cryptography": {"credentials"},
     "httpx2": {"client", "pull"},
     "rich": {"progress"},
     "pyarrow": {"parquet"},

@@ -4,20 +4,18 @@ from typing import Annotated, Any
 from urllib.parse import unquote
 
 import msgspec
-import uuid6
 from litestar import Response, get, post, put
 from litestar.params import FromPath
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from hub import snapshots
+from hub import intake, snapshots
 from hub.api import params, tables
 from hub.api.openapi import AnyJson, Operation
 from hub.api.problems import BadRequest, InvalidParam, NotFound, Unprocessable, ValidationFailed
 from hub.api.strict import StrictRequest
 from hub.db import forms, submissions
-from hub.db.submissions import Changes, Foreign, Stale
+from hub.intake import Tally, Unread
 from hub.model import MAX_KEY_BYTES, Key, Name, TenantId, Timestamp, key_bytes, shown
-from hub.snapshots import Taken
 from hub.sources import SOURCES
 from hub.sources.bodies import legible
 from hub.sources.drafts import fitting_id
@@ -28,7 +26,6 @@ from hub.sources.interface import (
     NotOfSourceError,
     Options,
     Skipped,
-    Snapshot,
     Source,
     UnreadableError,
 )
@@ -88,13 +85,6 @@ class FormTaken(Struct, frozen=True, kw_only=True):
     reflattened: int
 
 
-class Unread(Struct, frozen=True, kw_only=True):
-    """A submission in the payload that could not be read."""
-
-    index: int
-    problem: str
-
-
 class Ingested(Struct, frozen=True, kw_only=True):
     """What a payload did. `stale` counts submissions, `created` to `deleted` count records."""
 
@@ -124,32 +114,6 @@ class Ingestion(Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-
-
-class Tally:
-    """Adds up what the submissions of a payload did."""
-
-    def __init__(self) -> None:
-        self.submissions = self.stale = self.erased = 0
-        self.changes = Changes(created=0, updated=0, unchanged=0, deleted=0)
-        self.skipped: list[Skipped] = []
-        self.errors: list[Unread] = []
-
-    def add(self, index: int, result: tuple[Taken, Changes, list[str]] | Stale | Foreign) -> None:
-        if isinstance(result, Foreign):
-            self.errors.append(Unread(index=index, problem=f"A submission of {result.source} has this id"))
-            return
-        self.submissions += 1
-        if isinstance(result, Stale):
-            self.stale += 1
-            return
-        taken, changes, erased = result
-        self.skipped += taken.skipped
-        submission_id = taken.submission.submission_id
-        self.skipped += [Skipped(submission_id=submission_id, field_id=name, reason="erased") for name in erased]
-        self.erased += len(erased)
-        names = Changes.__struct_fields__
-        self.changes = Changes(**{name: getattr(self.changes, name) + getattr(changes, name) for name in names})
 
 
 @get("/v1/sources", opt={"operation": Operation(scope="read", tag="sources", answers={200: Sources})})
@@ -290,25 +254,16 @@ async def take_responses(request: StrictRequest, source: FromPath[str]) -> Respo
         raise BadRequest(str(error)) from None
     own_id = wanted.submission_id or request.headers.get("idempotency-key", "").strip() or None
     # One id cannot stand for several submissions.
-    given = Given(
-        form_id=wanted.form_id,
-        submission_id=own_id if len(items) == 1 else None,
-        known_as=request.markers.address,
-    )
-    form_of = snapshots.parser(module)
-    tally = Tally()
-    # All are read before any is stored: a payload that lacks its form is refused as a whole.
-    for index, snapshot in enumerate([_snapshot(module, item, given) for item in items]):
-        if isinstance(snapshot, UnreadableError):
-            tally.errors.append(Unread(index=index, problem=str(snapshot)))
-            continue
-        if key_bytes(wanted.tenant_id, snapshot.form_id or "", snapshot.submission_id) > MAX_KEY_BYTES:
-            tally.errors.append(Unread(index=index, problem="Its ids are too long together"))
-            continue
-        arrived = snapshots.submission(snapshot, wanted.tenant_id, name, options)
-        flatten = snapshots.arrival(module, snapshot, arrived, form_of)
-        tally.add(index, await submissions.take(request.pool, request.markers, arrived, flatten))
-    return _answer(request, tally)
+    given = Given(form_id=wanted.form_id, submission_id=own_id if len(items) == 1 else None)
+    try:
+        tally = await intake.take(
+            request.pool, request.markers, wanted.tenant_id, name, items, given=given, options=options
+        )
+    except FormNeededError:
+        raise ValidationFailed(
+            [InvalidParam("form_id", "is required, for the payload does not name its form")]
+        ) from None
+    return ingested(request, tally)
 
 
 def _source(segment: str) -> tuple[str, Source[Any]]:
@@ -348,17 +303,6 @@ async def _table(request: StrictRequest, name: str, wanted: Ingestion) -> Raw:
     return legible(msgspec.json.encode({"mapping": form.definition, "rows": rows}))
 
 
-def _snapshot(module: Source[Any], item: Raw, given: Given) -> Snapshot | UnreadableError:
-    try:
-        return module.snapshot(item, msgspec.structs.replace(given, fresh_id=str(uuid6.uuid7())))
-    except UnreadableError as error:
-        return error
-    except FormNeededError:
-        raise ValidationFailed(
-            [InvalidParam("form_id", "is required, for the payload does not name its form")]
-        ) from None
-
-
 def _names(attributes: str | None) -> tuple[str, ...]:
     names = dict.fromkeys(name.strip() for name in (attributes or "").split(",") if name.strip())
     if len(names) > MAX_NAMES:
@@ -366,7 +310,8 @@ def _names(attributes: str | None) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _answer(request: StrictRequest, tally: Tally) -> Response[Ingested]:
+def ingested(request: StrictRequest, tally: Tally) -> Response[Ingested]:
+    """What a payload did; 207 when some of its submissions could not be read. Raises `Unprocessable` when none could."""
     counts = msgspec.structs.asdict(tally.changes)
     request.exchange.counts = {
         "submissions": tally.submissions, "stale": tally.stale, "skipped": len(tally.skipped),

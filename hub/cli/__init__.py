@@ -8,7 +8,24 @@ import click
 
 import hub
 from hub import settings as environment
-from hub.cli import backfill, bi, database, doctor, export, import_hub, keys, map, reflatten, rejects, serve  # noqa: A004 - commands
+from hub.cli import (
+    backfill,
+    bi,
+    connect,
+    connections,
+    database,
+    doctor,
+    export,
+    import_hub,
+    keys,
+    map,  # noqa: A004 - a command
+    pull,
+    reflatten,
+    rejects,
+    serve,
+    user_id,
+    worker,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,5 +59,10 @@ for command in (
     import_hub.import_hub,
     reflatten.reflatten,
     rejects.rejects,
+    worker.worker,
+    connect.connect,
+    connections.connections,
+    pull.pull,
+    user_id.user_id,
 ):
     main.add_command(command)

@@ -17,14 +17,17 @@ def bi() -> None:
     """Roles for BI tools, which read the views of the schema analytics."""
 
 
-def _role(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    if not _NAME.fullmatch(value):
-        raise click.BadParameter("Expected lower-case letters, digits and _, at most 63, not beginning with pg_")
-    return value
+class Role(click.ParamType[str]):
+    name = "name"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not _NAME.fullmatch(str(value)):
+            self.fail("Expected lower-case letters, digits and _, at most 63, not beginning with pg_", param, ctx)
+        return str(value)
 
 
 @bi.command("create-reader")
-@click.argument("name", callback=_role)
+@click.argument("name", type=Role())
 @click.option("--tenant", "tenants", multiple=True, required=True, help="Whose answers it sees. May be repeated.")
 @click.pass_obj
 def create_reader(settings: Settings, name: str, tenants: tuple[str, ...]) -> None:
@@ -47,7 +50,9 @@ def create_reader(settings: Settings, name: str, tenants: tuple[str, ...]) -> No
             except asyncpg.DuplicateObjectError:
                 fail(f"There is a role {name} already: choose another name, or `hub bi drop-reader {name}` first.")
             except asyncpg.InsufficientPrivilegeError:
-                fail("The hub's database user may not create roles. An administrator can let it: alter role … createrole")
+                fail(
+                    "The hub's database user may not create roles. An administrator can let it: alter role … createrole"
+                )
 
     with migrated(settings) as dsn:
         password = run(make(dsn))
@@ -72,7 +77,7 @@ def readers(settings: Settings) -> None:
 
 
 @bi.command("drop-reader")
-@click.argument("name", callback=_role)
+@click.argument("name", type=Role())
 @click.pass_obj
 def drop_reader(settings: Settings, name: str) -> None:
     """Drop a reader. What it has open ends with its connections."""

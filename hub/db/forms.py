@@ -5,11 +5,11 @@ from datetime import datetime
 import msgspec
 from msgspec import Raw, Struct
 
-from hub.db import Pool, query
+from hub.db import Pool, query, queue
 
 _PUT = query("forms/put")
-_LIST = query("forms/list")
 _GET = query("forms/get")
+_LIST = query("forms/list")
 
 
 class DefinedForm(Struct, frozen=True, kw_only=True):
@@ -37,6 +37,15 @@ async def put(  # noqa: PLR0913 - the columns of a row
     """Stores a definition. It waits for the submissions that are being flattened with the one before."""
     async with pool.acquire() as connection:
         await connection.execute(_PUT, tenant_id, source, form_id, name, bytes(definition).decode(), fields)
+
+
+async def fetched(  # noqa: PLR0913 - the columns of a row
+    pool: Pool, tenant_id: str, source: str, form_id: str, *, name: str | None, definition: Raw, fields: int
+) -> None:
+    """Stores a definition, and has its submissions flattened again by the worker."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(_PUT, tenant_id, source, form_id, name, bytes(definition).decode(), fields)
+        await queue.put(connection, queue.Flatten(tenant_id=tenant_id, source=source, form_id=form_id))
 
 
 async def listed(pool: Pool, tenant_id: str, source: str) -> list[FormRow]:

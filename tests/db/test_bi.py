@@ -234,7 +234,12 @@ async def test_submission_has_its_answers_side_by_side(pool: Pool, connection: C
     first, second = await reader.fetch("select * from submissions order by submission_id")
     assert msgspec.json.decode(first["answers"]) == {"nps": 8.5, "why": "slow", "again": True}
     assert (first["nps"], first["nps_segment"], first["records"], first["status"]) == (8.5, "passive", 3, None)
-    assert (second["submission_id"], second["status"], second["records"], second["answers"]) == ("s2", "started", 0, "{}")
+    assert (second["submission_id"], second["status"], second["records"], second["answers"]) == (
+        "s2",
+        "started",
+        0,
+        "{}",
+    )
     (field,) = await reader.fetch("select field_type, records from fields where field_id = 'why'")
     assert tuple(field) == ("text", 1)
 
