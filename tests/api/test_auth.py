@@ -361,8 +361,12 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
             ("?group_by=user_id", None, 200),
             ("?group_by=answer:q", None, 200),
         ]
-        for metric in ("nps", "volume")
+        for metric in ("nps", "csat", "ces", "rating", "number", "boolean", "categorical", "volume")
     },
+    ("GET", "/v1/analytics/ranking"): [
+        ("?field_group_id=g&tenant_id=other", None, 403),
+        ("?field_group_id=g", None, 200),
+    ],
     ("GET", "/v1/feedback-records/export"): [
         ("", None, 200),
         ("?format=ndjson&tenant_id=other", None, 403),
