@@ -1,13 +1,16 @@
-# `make run` serves the hub, `make test` runs every test. Needs Python 3.11 or newer and a package index, nothing else.
+# `make run` serves the hub, `make demo` with something in it, `make test` runs every test. Needs Python 3.11 or newer and a package index, nothing else.
 
 BIN := .venv/bin
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: run check lint types test test-postgres test-citus test-sdk bench vendor format clean
+.PHONY: run demo check lint types test test-postgres test-citus test-sdk bench vendor format clean
 
 run: .venv/.run
 	@exec $(BIN)/hub serve
+
+demo: .venv/.run
+	@$(BIN)/hub demo && exec $(BIN)/hub serve
 
 check: lint types test
 

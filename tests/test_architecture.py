@@ -36,6 +36,7 @@ IMPORTS: dict[str, set[str] | None] = {
     "app": {"settings", "db", "retention", "api"},
     "worker": {"settings"},
     "serve": {"settings", "embedded", "db"},
+    "demo": set(),
     "cli": ANYTHING,
     "__main__": {"cli"},
 }

@@ -8,7 +8,7 @@ import click
 
 import hub
 from hub import settings as environment
-from hub.cli import backfill, database, doctor, import_hub, keys, reflatten, rejects, serve
+from hub.cli import backfill, database, demo, doctor, import_hub, keys, reflatten, rejects, serve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,6 +34,7 @@ for command in (
     database.migrate,
     database.psql,
     doctor.doctor,
+    demo.demo,
     keys.keys,
     backfill.backfill,
     import_hub.import_hub,
