@@ -49,7 +49,11 @@ KNOWS = {
         "serve",  # tells a database that cannot be reached from other failures of a start
         "cli",  # the same, and it connects once instead of opening a pool
     },
-    "litestar": {"api", "app"},
+    "litestar": {
+        "api",
+        "app",
+        "cli",  # `hub demo` asks an application in its own process, in the types of ASGI
+    },
     "structlog": {"api", "app", "retention"},
     "uuid6": {
         "db",  # ids of what is stored
