@@ -4,17 +4,16 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-from litestar import Litestar, Request, Response, Router
+from litestar import Litestar, Router
 from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
 from hub import db, retention, settings
-from hub.api import batch, batches, logs, meta, problems, records, rejects, sources, submissions
+from hub.api import batch, batches, logs, meta, records, rejects, sources, submissions
 from hub.api.auth import Keyring
 from hub.api.batch import Gate
-from hub.api.edge import Edge, exchange
+from hub.api.edge import Edge
 from hub.api.strict import StrictRequest
 from hub.db.erasures import Markers
 from hub.db.writer import Writer
@@ -57,18 +56,12 @@ def create_app(settings: Settings) -> Edge:
         ],
         request_class=StrictRequest,
         lifespan=[lifespan],
-        exception_handlers={Exception: _problem},
         openapi_config=None,
         logging_config=None,
         request_max_body_size=64 * 1024,
     )
     litestar.state.server = settings.url
     return Edge(litestar, settings)
-
-
-def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    status, headers, body = exchange(request.scope).render(error)
-    return Response(body, status_code=status, headers=headers, media_type=problems.MEDIA_TYPE)
 
 
 def worker() -> Edge:

@@ -1,6 +1,7 @@
 """One process that answers requests: uvicorn on the socket that the supervisor (`hub.serve`) listens on."""
 
 import asyncio
+import gc
 import os
 import socket
 import sys
@@ -74,6 +75,7 @@ class Worker(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            gc.freeze()  # what is there now stays: no collection needs to look at it again
             self._supervisor.send(b"1")
 
 

@@ -34,11 +34,13 @@ class Exchange:
     """One request on its way: what the log line and the problem documents say about it."""
 
     __slots__ = (
-        "code", "counts", "instance", "key_id", "path", "pattern", "problem_base", "request_id", "status", "tenant_id",
+        "code", "counts", "headers", "instance", "key_id", "path", "pattern", "problem_base", "request_id", "status",
+        "tenant_id",
     )  # fmt: skip
 
-    def __init__(self, request_id: str, path: str, problem_base: str) -> None:
+    def __init__(self, request_id: str, path: str, headers: dict[bytes, bytes], problem_base: str) -> None:
         self.request_id = request_id
+        self.headers = headers
         self.path = path
         self.instance = unquote(path, errors="replace")
         self.problem_base = problem_base
@@ -124,12 +126,12 @@ class Edge:
         request_id = headers.get(b"x-request-id", b"").decode("latin-1") or str(uuid6.uuid7())
         # The raw one: what the server puts into `path` is decoded already, and would be decoded twice.
         path = (scope.get("raw_path") or quote(scope["path"]).encode()).split(b"?", 1)[0].decode("latin-1")
-        this = Exchange(request_id, path, self._settings.problem_base_url)
+        this = Exchange(request_id, path, headers, self._settings.problem_base_url)
         scope.setdefault("state", {})["exchange"] = this
         reply = _Reply(this, send, without_body=scope["method"] == "HEAD")
         try:
-            await self._answer(scope, headers, this, receive, reply)
-        except Exception as error:  # noqa: BLE001 - the renderer of what fails outside Litestar's own handling
+            await self._answer(scope, this, receive, reply)
+        except Exception as error:  # noqa: BLE001 - the renderer, and the only one
             if not reply.started:
                 await reply.send(*this.render(error))
         finally:
@@ -146,9 +148,7 @@ class Edge:
                 **this.counts,
             )
 
-    async def _answer(
-        self, scope: HTTPScope, headers: dict[bytes, bytes], this: Exchange, receive: Receive, reply: "_Reply"
-    ) -> None:
+    async def _answer(self, scope: HTTPScope, this: Exchange, receive: Receive, reply: "_Reply") -> None:
         path = this.path
         if "//" in path or "/." in path:
             clean = posixpath.normpath("/" + path.lstrip("/")) + ("/" if path.endswith("/") and path.strip("/") else "")
@@ -160,8 +160,7 @@ class Edge:
         principal: Principal | None = None
         if path == "/v1" or path.startswith("/v1/"):
             keyring: Keyring = self.litestar.state.keyring
-            authorization = headers.get(b"authorization")
-            principal = await keyring.principal(authorization)
+            principal = await keyring.principal(this.headers.get(b"authorization"))
             this.key_id, this.tenant_id = principal.key_id, principal.tenant_id
             scope["auth"] = principal
         found = self._routes.find(path)
@@ -177,8 +176,12 @@ class Edge:
             principal.require(operation.scope)
         # A scope of its own: the server looks into the first one to know that HEAD has no body.
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        inner = cast("HTTPScope", {**scope, "method": method, "path": path})
-        await self.litestar(inner, self._in_time(receive, streamed=bool(operation.streams)), reply)
+        inner = cast(
+            "HTTPScope",
+            {**scope, "method": method, "path": path, "app": self.litestar, "litestar_app": self.litestar},
+        )
+        # Past Litestar's own handler of exceptions, which costs each message of an answer a call: what fails is rendered above.
+        await self.litestar.asgi_router(inner, self._in_time(receive, streamed=bool(operation.streams)), reply)
 
     def _in_time(self, receive: Receive, *, streamed: bool) -> Receive:
         """The body must arrive in time: a client that sends a byte a minute does not hold a connection for ever.

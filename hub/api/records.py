@@ -4,7 +4,7 @@ from operator import attrgetter
 
 import msgspec
 from litestar import delete, get, patch, post
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath
 from msgspec import Struct
 
 from hub import cursors
@@ -71,11 +71,12 @@ class Erasure(Struct, kw_only=True, frozen=True):
         )
     },
 )
-async def create_feedback_record(request: StrictRequest, data: JSONBody[NewRecord]) -> Json:
+async def create_feedback_record(request: StrictRequest) -> Json:
     """Store a record.
 
     A second record of the same tenant, submission and field is a conflict, whatever it says: sending again is safe.
     """
+    data = await request.record()
     request.exchange.tenant_id = data.tenant_id
     outcome = await request.writer.insert(data)
     if isinstance(outcome, Duplicate):
@@ -177,14 +178,14 @@ async def get_feedback_record(request: StrictRequest, id: FromPath[str]) -> Json
         )
     },
 )  # fmt: skip
-async def update_feedback_record(
-    request: StrictRequest, id: FromPath[str], data: JSONBody[RecordPatch]  # noqa: A002 - its public name
-) -> Json:  # fmt: skip
+async def update_feedback_record(request: StrictRequest, id: FromPath[str]) -> Json:  # noqa: A002 - its public name
     """Change a record's values.
 
     A JSON merge patch (RFC 7396): absent keeps, null clears. A patch that changes nothing leaves `updated_at` alone.
     """
-    text = await records.patch(request.pool, record_id(id), data, request.principal.tenant_id)
+    key = record_id(id)  # a wrong path is told before a wrong body
+    changes = await request.decoded(RecordPatch)
+    text = await records.patch(request.pool, key, changes, request.principal.tenant_id)
     return _found(text)
 
 

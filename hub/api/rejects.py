@@ -15,7 +15,7 @@ from hub.api.faults import unfit
 from hub.api.openapi import Operation
 from hub.api.problems import Conflict, NotFound, ValidationFailed
 from hub.api.records import MAX_BODY_BYTES, stored
-from hub.api.strict import StrictRequest, check_media_type, record, record_id
+from hub.api.strict import StrictRequest, record, record_id
 from hub.cursors import DEFAULT_LIMIT, Cursor, Limit
 from hub.db import rejects
 from hub.db.rejects import RejectFilter
@@ -121,7 +121,7 @@ async def retry_reject(request: StrictRequest, id: FromPath[str]) -> Record:  # 
     if reject is None:
         raise _not_found()
     if body:
-        check_media_type(request.headers.get("content-type", ""))
+        request.check_media_type()
     data = record(body or reject.raw.encode(), principal)
     request.exchange.tenant_id = data.tenant_id
     if wanted.strict and (faults := list(unfit(data))):

@@ -13,7 +13,7 @@ from hub import snapshots
 from hub.api import params
 from hub.api.openapi import AnyJson, Operation
 from hub.api.problems import BadRequest, InvalidParam, NotFound, Unprocessable, ValidationFailed
-from hub.api.strict import StrictRequest, check_media_type
+from hub.api.strict import StrictRequest
 from hub.db import forms, submissions
 from hub.db.submissions import Changes, Foreign, Stale
 from hub.model import MAX_KEY_BYTES, Key, Name, TenantId, Timestamp, key_bytes, shown
@@ -285,7 +285,7 @@ def _tenant(request: StrictRequest) -> str:
 
 
 async def _payload(request: StrictRequest) -> Raw:
-    check_media_type(request.headers.get("content-type", ""))
+    request.check_media_type()
     try:
         return legible(await request.body())
     except UnreadableError as error:

@@ -103,16 +103,19 @@ class StrictRequest(Request[Principal, Principal, State]):
             more = message.get("more_body", False)
         return b"".join(parts)
 
-    async def json(self) -> object:
-        """The body as the struct. Raises `BadRequest`, `ValidationFailed`, `UnsupportedMediaType`."""
-        data = self.route_handler.parsed_data_field
-        assert data is not None  # noqa: S101 - Litestar asks for the body of handlers that declare one
-        check_media_type(self.headers.get("content-type", ""))
-        if "id" in self.path_params:  # a wrong path is told before a wrong body
-            record_id(self.path_params["id"])
-        if data.annotation is NewRecord:
-            return record(await self.body(), self.principal)
-        return decode(await self.body(), data.annotation)
+    async def record(self) -> NewRecord:
+        """The record in the body. Raises what `decoded` does, and `Forbidden` when it is another tenant's than the key's."""
+        self.check_media_type()
+        return record(await self.body(), self.principal)
+
+    async def decoded(self, kind: type[T]) -> T:
+        """The body as the struct. Raises `BadRequest`, `ValidationFailed`, `UnsupportedMediaType`, `ContentTooLarge`."""
+        self.check_media_type()
+        return decode(await self.body(), kind)
+
+    def check_media_type(self) -> None:
+        """Raises `UnsupportedMediaType`."""
+        check_media_type(self.exchange.headers.get(b"content-type", b"").decode("latin-1"))
 
 
 def check_media_type(content_type: str) -> None:

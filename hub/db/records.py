@@ -10,7 +10,7 @@ import msgspec
 
 from hub import cursors
 from hub.cursors import Cursor, Order, Paging, Sort
-from hub.db import Connection, Pool, encoded, erasures, new_id, query, retry_deadlocks
+from hub.db import Connection, Pool, encoded, erasures, new_ids, query, retry_deadlocks
 from hub.db.erasures import Markers
 from hub.model import Created, Duplicate, NewRecord, Outcome, RecordFilter, RecordPatch
 
@@ -55,7 +55,7 @@ async def insert(pool: Pool, records: Sequence[NewRecord]) -> list[Outcome]:
 
 async def insert_on(connection: Connection, records: Sequence[NewRecord]) -> list[Outcome]:
     """The same on a connection, which may be in a transaction."""
-    ids = [new_id() for _ in records]
+    ids = new_ids(len(records))
     outcomes: dict[int, Outcome] = {}
     waiting = list(range(len(records)))
     for _ in range(_MAX_ATTEMPTS):

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from hub.cursors import SubmissionCursor, SubmissionPaging
-from hub.db import Connection, Pool, encoded, erasures, new_id, query, retry_deadlocks
+from hub.db import Connection, Pool, encoded, erasures, new_ids, query, retry_deadlocks
 from hub.db.erasures import Marker, Markers
 from hub.model import NewRecord, Status, SubmissionFilter
 
@@ -238,7 +238,7 @@ async def _sync(
     connection: Connection, flattened: Flattened, records: Sequence[NewRecord], held: Sequence[str]
 ) -> Changes:
     kept = flattened.submission
-    rows = encoded([(new_id(), record) for record in records])
+    rows = encoded(list(zip(new_ids(len(records)), records, strict=True)))
     counts = await connection.fetchrow(
         _SYNC,
         kept.tenant_id,
