@@ -10,10 +10,10 @@ from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
 from hub import db, retention, settings
-from hub.api import batch, batches, logs, meta, records, rejects, sources, submissions
+from hub.api import batch, batches, export, logs, meta, records, rejects, sources, submissions
 from hub.api.auth import Keyring
-from hub.api.batch import Gate
 from hub.api.edge import Edge
+from hub.api.gate import Gate
 from hub.api.strict import StrictRequest
 from hub.db.erasures import Markers
 from hub.db.writer import Writer
@@ -31,7 +31,9 @@ def create_app(settings: Settings) -> Edge:
         app.state.markers = Markers(settings.secret_key)
         app.state.pool = await db.open_pool(settings)
         app.state.writer = Writer(app.state.pool)
-        app.state.batches = Gate(settings.batch_concurrency)
+        app.state.batches = Gate(settings.batch_concurrency, "batches")
+        app.state.exports = Gate(settings.export_concurrency, "exports")
+        app.state.settings = settings
         app.state.batch_max_bytes = settings.batch_max_bytes
         app.state.keyring = Keyring(app.state.pool, settings.api_key)
         try:
@@ -44,6 +46,7 @@ def create_app(settings: Settings) -> Edge:
     litestar = Litestar(
         route_handlers=[
             *records.ROUTES,
+            *export.ROUTES,
             *submissions.ROUTES,
             *batch.ROUTES,
             *batches.ROUTES,

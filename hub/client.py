@@ -2,9 +2,10 @@
 
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 import httpx2
 import msgspec
@@ -17,6 +18,9 @@ _ATTEMPTS = 8
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 _LONGEST_ORDERED_WAIT = 300.0
 _TOO_MANY, _SERVERS_FAULT = 429, 500
+
+
+Query: TypeAlias = Mapping[str, str | int | Sequence[str]]
 
 
 class Fault(Struct, frozen=True):
@@ -86,15 +90,33 @@ class Client:
         """Has requests that wait to be tried again give up, on whatever thread."""
         self._stopped.set()
 
+    @contextmanager
+    def download(self, path: str, *, query: Query) -> Iterator[Iterator[bytes]]:
+        """The body of an answer as it arrives. One that breaks off is `UnreachableError`: from the middle nothing is tried again."""
+        answer = self.request("GET", path, query=query, stream=True)
+        try:
+            yield self._pieces(answer)
+        finally:
+            answer.close()
+
+    def _pieces(self, answer: Response) -> Iterator[bytes]:
+        try:
+            yield from answer.iter_bytes()
+        except httpx2.TransportError as error:
+            raise UnreachableError(f"{self.url} broke off ({str(error) or type(error).__name__})") from None
+
     def request(  # noqa: PLR0913 - the parts of a request
-        self, method: str, path: str, *, query: Mapping[str, str | int] | None = None, body: bytes | None = None,
-        headers: Mapping[str, str] | None = None, accept: frozenset[int] = frozenset(),
+        self, method: str, path: str, *, query: Query | None = None, body: bytes | None = None,
+        headers: Mapping[str, str] | None = None, accept: frozenset[int] = frozenset(), stream: bool = False,
     ) -> Response:  # fmt: skip
         """The answer, if it is a success or its status one of `accept`. Raises `RefusedError` and `UnreachableError`."""
         wait: str | None
         for attempt in range(1, _ATTEMPTS + 1):
+            request = self._http.build_request(method, path, params=query, content=body, headers=headers)
             try:
-                answer = self._http.request(method, path, params=query, content=body, headers=headers)
+                answer = self._http.send(request, stream=stream)
+                if stream and not answer.is_success:
+                    answer.read()
             except httpx2.TransportError as error:
                 reason, wait = f"{self.url} cannot be reached ({str(error) or type(error).__name__})", None
             else:

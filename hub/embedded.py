@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -34,18 +34,22 @@ PORTS = range(15432, 32768)
 CACHE = Path("/var/cache/feedback-hub")
 
 SETTINGS = {
+    # Rare checkpoints: after each, Postgres logs a page whole when it first changes, which is what slows large tables down.
     "checkpoint_completion_target": "0.9",
+    "checkpoint_timeout": "15min",
+    "max_wal_size": "4GB",
     "log_checkpoints": "off",
     "log_error_verbosity": "terse",
     # Errors quote the values they are about, and feedback is personal data: LOG and worse only.
     "log_min_error_statement": "panic",
     "log_min_messages": "log",
-    "max_wal_size": "2GB",
     "random_page_cost": "1.1",
-    "shared_buffers": "256MB",
     "work_mem": "8MB",
 }
 """Written to postgresql.conf once, where an operator may change them. Durability stays as Postgres has it."""
+SHARE_OF_MEMORY = 8
+"""One part in so many is `shared_buffers`, taken as data come: indexes of a large table should fit."""
+CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 _START_SECONDS = 600  # crash recovery of a busy server may take minutes; a server that gives up ends before
 _RETRY_SECONDS = 3
@@ -149,7 +153,8 @@ class Postgres:
         command = ["initdb", "--no-sync", f"--username={USER}", "--pwfile=/dev/stdin", "--encoding=UTF8"]
         command += ["--auth-host=scram-sha-256", "--auth-local=scram-sha-256"]
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-        command += [f"--set={name}={value}" for name, value in SETTINGS.items()]
+        settings = {"shared_buffers": f"{shared_buffers()}MB", **SETTINGS}
+        command += [f"--set={name}={value}" for name, value in settings.items()]
         self._run(folder, command, self._password())
         self._run(folder, ["postgres", "--single", "postgres"], f"create database {DATABASE}")
         folder.rename(self.folder)
@@ -314,6 +319,15 @@ def prepare(data_dir: Path) -> None:
         raise EmbeddedError(f"DATA_DIR {data_dir.absolute()} cannot be used: {error.strerror}") from None
     if os.geteuid() not in (0, owner):
         raise EmbeddedError(f"DATA_DIR {data_dir.absolute()} belongs to another user. Choose another DATA_DIR.")
+
+
+def shared_buffers(groups: Iterable[Path] = CGROUPS) -> int:
+    """In MB: from 64 up to 4096, by the memory of this machine, or of the container if it has less."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in groups:
+        with suppress(OSError, ValueError):  # there is no such group, or no limit: `max`
+            memory = min(memory, int(path.read_text()))
+    return min(4096, max(64, memory // SHARE_OF_MEMORY // (1 << 20)))
 
 
 def write_secret(path: Path, text: str) -> None:

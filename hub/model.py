@@ -8,9 +8,10 @@ and a `NewRecord` comes out of `decode` or `convert` alone.
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Literal, get_args
+from urllib.parse import urlencode
 from uuid import UUID
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, structs
 
 FieldType = Literal["text", "categorical", "nps", "csat", "ces", "rating", "number", "boolean", "date"]
 Sentiment = Literal["very_negative", "negative", "neutral", "positive", "very_positive", "mixed"]
@@ -167,6 +168,13 @@ class Record(Struct, kw_only=True, frozen=True, omit_defaults=True):
     emotions: list[Emotion] | None = None
 
 
+class MetadataIs(Struct, frozen=True):
+    """A member of metadata, by the names that lead to it joined with dots, and the texts it may be."""
+
+    path: str
+    values: tuple[Text, ...]
+
+
 class RecordFilter(Struct, kw_only=True, frozen=True):
     """What a list, a count or an export selects. Several values of one parameter mean any of them; ranges are inclusive.
 
@@ -201,6 +209,41 @@ class RecordFilter(Struct, kw_only=True, frozen=True):
     has_sentiment: bool | None = None
     has_emotions: bool | None = None
     has_translation: bool | None = None
+    value_boolean: bool | None = None
+    value_text: tuple[Text, ...] = ()
+    metadata: Annotated[
+        tuple[MetadataIs, ...],
+        Meta(
+            description="A member of metadata by its path, compared as text: `metadata.attributes.plan=pro`",
+            extra_json_schema={
+                "type": "object",
+                "propertyNames": {"pattern": r"^metadata(\.[^.\u0000]+)+$"},
+                "additionalProperties": {"type": "string", "minLength": 1},
+            },
+        ),
+    ] = ()
+
+
+def query_string(selection: RecordFilter) -> str:
+    """The parameters that list, count and export what the filter selects."""
+    pairs: list[tuple[str, str]] = []
+    for field in structs.fields(selection):
+        value = getattr(selection, field.name)
+        if isinstance(value, tuple):
+            for each in value:
+                if isinstance(each, MetadataIs):
+                    pairs += [(f"metadata.{each.path}", text) for text in each.values]
+                else:
+                    pairs.append((field.name, each))
+        elif value is not None:
+            pairs.append((field.name, _spelled(value)))
+    return urlencode(pairs)
+
+
+def _spelled(value: object) -> str:
+    if isinstance(value, datetime):
+        return shown(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class SubmissionFilter(Struct, kw_only=True, frozen=True):

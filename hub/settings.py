@@ -59,6 +59,10 @@ class Settings(Struct, kw_only=True, frozen=True, rename="upper"):
     """How large a streamed batch may be, decompressed."""
     batch_concurrency: Annotated[int, Meta(ge=1, le=100)] = 2
     """Batches of one worker process at a time; further ones are answered 429."""
+    export_concurrency: Annotated[int, Meta(ge=1, le=100)] = 2
+    """Exports of one worker process at a time, each on a connection of its own; further ones are answered 429."""
+    export_timeout_seconds: Seconds = 600
+    """How long an export may take: while it runs, vacuum leaves alone what was deleted meanwhile."""
     rejects_retention_days: Annotated[int, Meta(ge=1, le=3650)] = 90
     """How long batches and what they rejected are kept."""
     source_payload_max_bytes: Bytes = 16 * 1024 * 1024

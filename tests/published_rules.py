@@ -16,7 +16,11 @@ from hub.model import RecordFilter, SubmissionFilter
 # Valid data may be refused: (route, parameter, what the answer says).
 REFUSED = [
     # Two parameters are compared; a schema sees one.
-    (r"GET .*/(feedback-records(/count)?|rejects|submissions)", r"\w*since|\w+_min", r"must not be greater than \w+"),
+    (
+        r"GET .*/(feedback-records(/count|/export)?|rejects|submissions)",
+        r"\w*since|\w+_min",
+        r"must not be greater than \w+",
+    ),
     # `strict=true` holds a value to the type beside it.
     (
         r"POST .*/(batch|retry)",

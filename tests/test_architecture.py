@@ -25,6 +25,7 @@ IMPORTS: dict[str, set[str] | None] = {
     "client": {"settings"},
     "documents": {"streams"},
     "progress": set(),
+    "parquet": set(),
     # The rules of a CSV file stand once, in the API.
     "import_hub": {"client", "cursors", "db"},
     "backfill": {"client", "documents", "model", "streams", "api"},
@@ -32,7 +33,7 @@ IMPORTS: dict[str, set[str] | None] = {
     "db": {"model", "settings", "cursors"},
     "snapshots": {"sources", "db"},
     "retention": {"settings", "db"},
-    "api": {"model", "settings", "cursors", "sources", "streams", "snapshots", "db"},
+    "api": {"model", "settings", "cursors", "sources", "streams", "snapshots", "parquet", "db"},
     "app": {"settings", "db", "retention", "api"},
     "worker": {"settings"},
     "serve": {"settings", "embedded", "db"},
@@ -64,6 +65,7 @@ KNOWS = {
     "compression": {"streams"},
     "httpx2": {"client"},
     "rich": {"progress"},
+    "pyarrow": {"parquet"},
     "click": {"cli"},
     "msgspec": set(IMPORTS),
 }

@@ -16,7 +16,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from hub.embedded import EmbeddedError, Postgres, running, serving
+from hub.embedded import EmbeddedError, Postgres, running, serving, shared_buffers
 from tests.process import await_true, left, postmaster
 
 pytestmark = [
@@ -65,6 +65,20 @@ async def test_durability_is_never_weakened(data_dir: Path) -> None:
     }
     with running(data_dir, connections=123) as postgres:
         assert {name: await _show(postgres.dsn, name) for name in expected} == expected
+
+
+async def test_its_memory_is_a_part_of_what_there_is(data_dir: Path, tmp_path: Path) -> None:
+    """`shared_buffers` is an eighth of the machine's memory, or of the container's if that is less, within bounds."""
+    limit, unlimited, missing = tmp_path / "limit", tmp_path / "unlimited", tmp_path / "missing"
+    unlimited.write_text("max\n")
+    assert shared_buffers((missing, unlimited)) == shared_buffers(())
+    for bytes_, wanted in ((1 << 29, 64), (1 << 20, 64), (1 << 30, 128)):
+        limit.write_text(f"{bytes_}\n")
+        assert shared_buffers((limit,)) == wanted
+    with running(data_dir) as postgres:
+        units = {"MB": 1, "GB": 1024}
+        shown = await _show(postgres.dsn, "shared_buffers")
+        assert int(shown[:-2]) * units[shown[-2:]] == shared_buffers()
 
 
 async def test_nobody_gets_in_without_the_password(data_dir: Path) -> None:

@@ -14,7 +14,7 @@ from hub.api import params
 from hub.api.problems import Forbidden, Problem, ValidationFailed
 from hub.api.records import Erasure
 from hub.cursors import Cursor, Paging
-from hub.model import Emotion, FieldType, RecordFilter, Sentiment
+from hub.model import Emotion, FieldType, MetadataIs, RecordFilter, Sentiment, query_string
 
 TEXTS = (
     "submission_id",
@@ -35,7 +35,7 @@ SINCE = {
     "value_date_min": "value_date_max",
 }
 MINIMA = {"value_number_min": "value_number_max", "sentiment_score_min": "sentiment_score_max"}
-FLAGS = ("has_sentiment", "has_emotions", "has_translation")
+FLAGS = ("has_sentiment", "has_emotions", "has_translation", "value_boolean")
 DATE = "must be in RFC3339 (ISO 8601) format"
 ENCODED = "must be percent-encoded UTF-8"
 
@@ -291,6 +291,72 @@ def test_undecodable_name_is_told_cut() -> None:
     (fault,) = faults_of_acme(f"%ff{'x' * 100}=1")
 
     assert fault == ("\ufffd" + "x" * 63, ENCODED)
+
+
+# Members of metadata.
+
+
+def test_members_of_metadata_are_named_by_their_path() -> None:
+    """Several values of one path mean any of them; several paths have to hold together. An empty value asks for nothing."""
+    query = "metadata.plan=pro&metadata.attributes.%C3%BC+1=a,b&metadata.plan=free&metadata.plan=pro&metadata.x="
+
+    assert of_acme(query).metadata == (MetadataIs("plan", ("pro", "free")), MetadataIs("attributes.ü 1", ("a,b",)))
+    assert of_acme("metadata=x&Metadata.a=b&metadata.=").metadata == ()
+
+
+@pytest.mark.parametrize("name", ["metadata.", "metadata..a", "metadata.a.", "metadata.a%00", f"metadata.{'a' * 256}"])
+def test_path_that_leads_nowhere(name: str) -> None:
+    ((_, reason),) = faults_of_acme(f"{name}=x")
+    assert reason == "must be metadata and the names that lead to a member, joined with dots: metadata.plan"
+
+
+def test_members_of_metadata_have_their_limits() -> None:
+    """Ten paths, a hundred values each, as long as a text can be."""
+    ten = "&".join(f"metadata.m{number}=x" for number in range(10))
+    assert len(of_acme(ten).metadata) == 10
+    assert faults_of_acme(f"{ten}&metadata.more=x") == [
+        ("metadata.more", "at most 10 members of metadata can be asked for")
+    ]
+    assert faults_of_acme("&".join(f"metadata.m={number}" for number in range(101))) == [
+        ("metadata.m", "must have at most 100 values")
+    ]
+    assert faults_of_acme(f"metadata.a={'x' * 30001}&metadata.b=%00") == [
+        ("metadata.a", "must be at most 30000"),
+        ("metadata.b", "must not contain NULL bytes"),
+    ]
+
+
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
+_MOMENTS = st.integers(-62_000_000_000, 253_000_000_000).map(
+    lambda seconds: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+)
+
+
+@given(
+    st.builds(
+        RecordFilter,
+        tenant_id=_TEXTS.map(str.strip).filter(bool),
+        field_id=st.lists(_TEXTS, unique=True).map(tuple),
+        field_type=st.lists(st.sampled_from(get_args(FieldType)), unique=True).map(tuple),
+        language=st.lists(st.sampled_from(["de", "en-US"]), unique=True).map(tuple),
+        since=st.none() | _MOMENTS,
+        value_number_min=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+        value_boolean=st.none() | st.booleans(),
+        value_text=st.lists(_TEXTS, unique=True).map(tuple),
+        metadata=st.lists(
+            st.builds(
+                MetadataIs,
+                _TEXTS.filter(lambda path: all(path.split("."))),
+                st.lists(_TEXTS, min_size=1, unique=True).map(tuple),
+            ),
+            unique_by=lambda wanted: wanted.path,
+            max_size=3,
+        ).map(tuple),
+    )
+)
+def test_a_filter_is_what_its_query_string_says(wanted: RecordFilter) -> None:
+    """What links to records selects those records."""
+    assert selection(query_string(wanted)) == wanted
 
 
 # Keys that are bound to a tenant.

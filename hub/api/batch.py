@@ -23,7 +23,6 @@ from hub.api.problems import (
     ContentTooLarge,
     Problem,
     ProblemDocument,
-    RateLimited,
     UnsupportedMediaType,
     ValidationFailed,
 )
@@ -107,21 +106,6 @@ class BatchAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     dry_run: bool = False
     summary: BatchSummary
     results: list[BatchResult]
-
-
-class Gate:
-    """So many batches at a time in one process, so that they leave connections and processor time for everything else."""
-
-    def __init__(self, limit: int) -> None:
-        self._free = limit
-
-    def __enter__(self) -> None:
-        if self._free == 0:
-            raise RateLimited("Too many batches are running; try again in a moment")
-        self._free -= 1
-
-    def __exit__(self, *_: object) -> None:
-        self._free += 1
 
 
 @post(

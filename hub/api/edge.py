@@ -27,7 +27,7 @@ from hub.settings import Settings
 log = structlog.get_logger()
 
 _NOSNIFF = {"x-content-type-options": "nosniff"}
-_CLIENT_CLOSED = 499
+CLIENT_CLOSED = 499
 
 
 class Exchange:
@@ -45,7 +45,7 @@ class Exchange:
         self.instance = unquote(path, errors="replace")
         self.problem_base = problem_base
         self.pattern = ""
-        self.status = _CLIENT_CLOSED
+        self.status = CLIENT_CLOSED
         self.code: str | None = None
         self.key_id: str | None = None
         self.tenant_id: str | None = None

@@ -202,6 +202,9 @@ def _query_parameters(kind: type[Struct]) -> Iterable[Json]:
     for field in msgspec.structs.fields(kind):
         schema = dict(properties[field.encode_name])
         parameter: dict[str, object] = {"name": field.encode_name, "in": "query", "required": field.required}
+        if field.name == "metadata":  # an object whose members are parameters of their own
+            schema = {key: schema[key] for key in ("description", "type", "propertyNames", "additionalProperties")}
+            parameter |= {"style": "form", "explode": True}
         if "$ref" in str(schema):  # a cursor: a struct for the code, a text for everybody else
             schema = {"type": "string"}
         # "Absent" is the null of a query string.
@@ -220,10 +223,11 @@ def _responses(found: Operation) -> Iterable[tuple[str, Json]]:
     }
     for status, answer in found.answers.items():
         described: dict[str, object] = {"description": HTTPStatus(status).phrase, "headers": request_id}
+        others: Json = {media_type: {"schema": {"type": "string"}} for media_type in found.streams_out}
         if isinstance(answer, str):
-            described["content"] = {answer: {"schema": {"type": "string" if answer == "text/plain" else "object"}}}
+            text = answer.startswith("text/")
+            described["content"] = {answer: {"schema": {"type": "string" if text else "object"}}, **others}
         elif answer is not None:
-            others: Json = {media_type: {"schema": {"type": "string"}} for media_type in found.streams_out}
             described["content"] = {"application/json": {"schema": _schema(answer)}, **others}
         yield str(status), described
     for status in sorted(

@@ -12,12 +12,14 @@ from hub import cursors
 from hub.api.faults import BLANK, DATE, NUL, REQUIRED, bare, parse_instant
 from hub.api.problems import Forbidden, InvalidParam, ValidationFailed
 from hub.cursors import Cursor, Position
-from hub.model import in_order
+from hub.model import MetadataIs, in_order
 
 A = TypeVar("A", bound=Struct)
 B = TypeVar("B", bound=Struct)
 
 MAX_VALUES = 100
+MAX_PATHS = 10
+MAX_PATH = 255
 
 CURSOR = "omit it for the first page, or use the exact next_cursor value from the previous response"
 FOREIGN_CURSOR = (
@@ -26,6 +28,7 @@ FOREIGN_CURSOR = (
 NOT_ENCODED = "must be percent-encoded UTF-8"
 UNKNOWN = "is not a recognized parameter"
 REPEATED = "appears more than once; give it once"
+PATH = "must be metadata and the names that lead to a member, joined with dots: metadata.plan"
 
 _INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -41,8 +44,9 @@ class Unreadable(Exception):  # noqa: N818 - carries a reason, not an error
 def read(query: bytes, first: type[A], /, *, tenant_id: str | None, closed: bool = False) -> A: ...
 @overload
 def read(
-    query: bytes, first: type[A], second: type[B], /, *, tenant_id: str | None, refused: Collection[str] = ()
-) -> tuple[A, B]: ...
+    query: bytes, first: type[A], second: type[B], /, *, tenant_id: str | None, closed: bool = False,
+    refused: Collection[str] = (),
+) -> tuple[A, B]: ...  # fmt: skip
 def read(
     query: bytes, /, *kinds: type[Struct], tenant_id: str | None, closed: bool = False, refused: Collection[str] = ()
 ) -> object:
@@ -50,27 +54,15 @@ def read(
 
     `tenant_id` is the tenant the key is bound to: then the parameter may be left out, and another one is refused with
     `Forbidden`. Unknown parameters are ignored, unless `refused` names them; `closed` refuses all of them, and repeated ones
-    too. Raises `ValidationFailed` with every fault.
+    that take one value. Raises `ValidationFailed` with every fault.
     """
     values, faults = _decoded(query)
     if tenant_id is not None and not any(values.get("tenant_id", [])):
         values["tenant_id"] = [tenant_id]
     faults += [InvalidParam(name, UNKNOWN) for name in values if name in refused]
     if closed:
-        known = {field.encode_name for kind in kinds for field in _fields(kind)}
-        faults += [InvalidParam(name, UNKNOWN) for name in values if name not in known]
-        faults += [InvalidParam(name, REPEATED) for name, texts in values.items() if name in known and len(texts) > 1]
-    members: list[dict[str, object]] = []
-    for kind in kinds:
-        members.append({})
-        for field in _fields(kind):
-            if not field.required and field.encode_name not in values:
-                continue
-            try:
-                _read_field(field, values.get(field.encode_name, []), members[-1])
-            except Unreadable as reason:
-                faults.append(InvalidParam(field.encode_name, str(reason)))
-        faults += _crossed(members[-1])
+        faults += _strangers(values, [field for kind in kinds for field in _fields(kind)])
+    members = [_read_struct(kind, values, faults) for kind in kinds]
     if faults:
         raise ValidationFailed(_once(faults))
     for wanted in members:
@@ -78,6 +70,44 @@ def read(
             raise Forbidden("This key is bound to another tenant")
     structs = [kind(**wanted) for kind, wanted in zip(kinds, members, strict=True)]
     return structs[0] if len(structs) == 1 else tuple(structs)
+
+
+def _read_struct(kind: type[Struct], values: dict[str, list[str]], faults: list[InvalidParam]) -> dict[str, object]:
+    members: dict[str, object] = {}
+    for field in _fields(kind):
+        if field.name == "metadata":
+            members[field.name] = tuple(_paths(values, faults))
+        elif field.required or field.encode_name in values:
+            try:
+                _read_field(field, values.get(field.encode_name, []), members)
+            except Unreadable as reason:
+                faults.append(InvalidParam(field.encode_name, str(reason)))
+    faults += _crossed(members)
+    return members
+
+
+def _strangers(values: dict[str, list[str]], fields: list[inspect.Field]) -> Iterator[InvalidParam]:
+    several = {field.encode_name: isinstance(bare(field.type), inspect.VarTupleType) for field in fields}
+    for name, texts in values.items():
+        if name not in several and not ("metadata" in several and name.startswith("metadata.")):
+            yield InvalidParam(name, UNKNOWN)
+        elif len(texts) > 1 and not several.get(name, True):
+            yield InvalidParam(name, REPEATED)
+
+
+def _paths(values: dict[str, list[str]], faults: list[InvalidParam]) -> Iterator[MetadataIs]:
+    """`metadata.a.b=x`, however many of them: the one filter whose name is made by the client."""
+    given = [(name, [text for text in texts if text]) for name, texts in values.items() if name.startswith("metadata.")]
+    for number, (name, texts) in enumerate((name, texts) for name, texts in given if texts):
+        path = name.removeprefix("metadata.")
+        try:
+            if not all(path.split(".")) or "\0" in path or len(path) > MAX_PATH:
+                raise Unreadable(PATH)  # noqa: TRY301 - one place makes faults of reasons
+            if number >= MAX_PATHS:
+                raise Unreadable(f"at most {MAX_PATHS} members of metadata can be asked for")  # noqa: TRY301
+            yield MetadataIs(path, tuple(str(value) for value in _several(_METADATA_VALUE, texts)))
+        except Unreadable as reason:
+            faults.append(InvalidParam(name[:MAX_PATH], str(reason)))
 
 
 def _decoded(query: bytes) -> tuple[dict[str, list[str]], list[InvalidParam]]:
@@ -209,6 +239,10 @@ def _cursor(kind: inspect.Type, text: str) -> Position:
     except cursors.InvalidCursorError:
         raise Unreadable(CURSOR) from None
 
+
+_METADATA_VALUE = next(
+    field.type.item_type for field in _fields(MetadataIs) if isinstance(field.type, inspect.VarTupleType)
+)
 
 _READERS: dict[type[inspect.Type], Callable[[inspect.Type, str], object]] = {
     inspect.StrType: _text,

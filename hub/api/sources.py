@@ -22,6 +22,7 @@ from hub.sources import SOURCES
 from hub.sources.bodies import legible
 from hub.sources.drafts import fitting_id
 from hub.sources.interface import (
+    MAX_NAMES,
     FormNeededError,
     Given,
     NotOfSourceError,
@@ -31,8 +32,6 @@ from hub.sources.interface import (
     Source,
     UnreadableError,
 )
-
-MAX_ATTRIBUTES = 50
 
 
 class Understood(Struct, frozen=True, kw_only=True):
@@ -254,7 +253,11 @@ async def take_responses(request: StrictRequest, source: FromPath[str]) -> Respo
         raise BadRequest(str(error)) from None
     own_id = wanted.submission_id or request.headers.get("idempotency-key", "").strip() or None
     # One id cannot stand for several submissions.
-    given = Given(form_id=wanted.form_id, submission_id=own_id if len(items) == 1 else None)
+    given = Given(
+        form_id=wanted.form_id,
+        submission_id=own_id if len(items) == 1 else None,
+        known_as=request.markers.address,
+    )
     form_of = snapshots.parser(module)
     tally = Tally()
     # All are read before any is stored: a payload that lacks its form is refused as a whole.
@@ -305,8 +308,8 @@ def _snapshot(module: Source[Any], item: Raw, given: Given) -> Snapshot | Unread
 
 def _names(attributes: str | None) -> tuple[str, ...]:
     names = dict.fromkeys(name.strip() for name in (attributes or "").split(",") if name.strip())
-    if len(names) > MAX_ATTRIBUTES:
-        raise ValidationFailed([InvalidParam("attributes", f"must have at most {MAX_ATTRIBUTES} names")])
+    if len(names) > MAX_NAMES:
+        raise ValidationFailed([InvalidParam("attributes", f"must have at most {MAX_NAMES} names")])
     return tuple(names)
 
 

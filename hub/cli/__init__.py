@@ -8,7 +8,7 @@ import click
 
 import hub
 from hub import settings as environment
-from hub.cli import backfill, database, demo, doctor, import_hub, keys, reflatten, rejects, serve
+from hub.cli import backfill, database, demo, doctor, export, import_hub, keys, reflatten, rejects, serve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,6 +37,7 @@ for command in (
     demo.demo,
     keys.keys,
     backfill.backfill,
+    export.export,
     import_hub.import_hub,
     reflatten.reflatten,
     rejects.rejects,

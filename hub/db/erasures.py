@@ -53,6 +53,10 @@ class Markers:
         tenant_id = tenant_id or EVERYWHERE
         return Marker(tenant_id, "user", self._hash("user", tenant_id, user_id))
 
+    def address(self, address: str) -> str:
+        """The user whom nothing but an e-mail address names: it cannot be read back, nor made without the secret."""
+        return f"email:{self._hash('address', address).hex()[:32]}"
+
     def _hash(self, *names: str) -> bytes:
         return hmac.digest(self._key, msgspec.json.encode(names), "sha256")
 

@@ -161,4 +161,5 @@ async def count(pool: Pool, selection: RecordFilter) -> int:
 
 def arguments(selection: RecordFilter) -> tuple[object, ...]:
     """The parameters of `sql/queries/records/_filter.sql`, which are the members of the filter in their order."""
-    return msgspec.structs.astuple(selection)
+    *values, metadata = msgspec.structs.astuple(selection)
+    return *values, msgspec.json.encode([[wanted.path, wanted.values] for wanted in metadata]).decode()

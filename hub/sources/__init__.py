@@ -16,8 +16,9 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from hub.model import Draft, NewRecord
-from hub.sources.drafts import accept
+from hub.sources.drafts import accept, fitting_id
 from hub.sources.interface import Form, Options, Skipped, Snapshot, Source
+from hub.sources.overrides import overridden
 
 F = TypeVar("F", bound=Form)
 
@@ -29,7 +30,8 @@ def flatten(
     records: dict[str, NewRecord] = {}
     skipped: list[Skipped] = []
     copies: Counter[str] = Counter()
-    for draft in source.flatten(snapshot.payload, form, options):
+    for made in source.flatten(snapshot.payload, form, options):
+        draft = _wanted(made, snapshot, options) if isinstance(made, Draft) else made
         result = draft if isinstance(draft, Skipped) else accept(draft, tenant_id, snapshot.submission_id)
         while isinstance(draft, Draft) and isinstance(result, NewRecord) and result.field_id in records:
             copies[draft.field_id] += 1
@@ -40,6 +42,15 @@ def flatten(
         else:
             records[result.field_id] = result
     return list(records.values()), skipped
+
+
+def _wanted(draft: Draft, snapshot: Snapshot, options: Options) -> Draft | Skipped:
+    if options.completed_only and snapshot.status != "completed":
+        return Skipped(
+            field_id=fitting_id(draft.field_id), reason="not_feedback", detail="the response is not completed"
+        )
+    override = options.questions.get(draft.field_id)
+    return overridden(draft, override) if override else draft
 
 
 def _discover() -> Iterator[tuple[str, Source[Any]]]:

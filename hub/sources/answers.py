@@ -1,7 +1,7 @@
 """Answers in the usual shapes to drafts of records."""
 
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, time
 from typing import Generic, Literal, TypeVar
 
@@ -11,8 +11,18 @@ from msgspec import Raw, Struct
 from hub.model import Draft, FieldType
 from hub.sources.choices import Choice
 from hub.sources.drafts import fitting_id
-from hub.sources.interface import Reason, Skipped
-from hub.sources.values import as_number, as_text, blank, canonical, digest, encoded
+from hub.sources.interface import Options, Reason, Scale, Skipped
+from hub.sources.values import (
+    ABSENT,
+    as_lines,
+    as_number,
+    as_text,
+    blank,
+    canonical,
+    digest,
+    encoded,
+    gently,
+)
 
 A_co = TypeVar("A_co", bound="Asked", covariant=True)
 Display = Literal["number", "smiley", "star"]
@@ -20,13 +30,6 @@ Display = Literal["number", "smiley", "star"]
 CODES = ("clicked", "dismissed", "accepted", "booked", "skipped")
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DATE = re.compile(r"(\d{1,4})[-/. ](\d{1,2})[-/. ](\d{1,4})", re.ASCII)
-
-
-class Scale(Struct, frozen=True):
-    """The lowest and the highest score that could be given."""
-
-    min: int
-    max: int
 
 
 class Metadata(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -43,6 +46,7 @@ class Metadata(Struct, frozen=True, kw_only=True, omit_defaults=True):
     url: str | None = None
     tags: list[str] = []
     attributes: dict[str, Raw] = {}
+    pii: bool = False
     coerced: bool = False
     definition_missing: bool = False
 
@@ -66,6 +70,7 @@ class Question(Struct, Generic[A_co], frozen=True):
     asked: A_co
     shared: Draft
     metadata: Metadata
+    options: Options = Options()
 
     def record(  # noqa: PLR0913 - the columns of a record
         self, field_type: FieldType, *, part: str | None = None, label: str | None = None, total_items: int | None = None,
@@ -94,6 +99,10 @@ class Question(Struct, Generic[A_co], frozen=True):
                 coerced=coerced,
             ).raw(),
         )
+
+    def noted(self, **said: object) -> "Question[A_co]":
+        """The question whose records say this as well."""
+        return msgspec.structs.replace(self, metadata=msgspec.structs.replace(self.metadata, **said))
 
     def skip(self, reason: Reason, detail: str = "", *, part: str | None = None) -> Skipped:
         return Skipped(field_id=fitting_id(self.field_id(part)), reason=reason, detail=detail)
@@ -139,12 +148,56 @@ def _calendar_date(text: str, date_format: str) -> datetime:
     return datetime(int(named["y"]), int(named["M"]), int(named["d"]), tzinfo=UTC)
 
 
-def personal_data(question: Question[Asked], value: object) -> Answers:  # noqa: ARG001 - a reader like the others
-    yield question.skip("personal_data")
+def personal_data(question: Question[Asked], value: object) -> Answers:
+    """Where it is wanted it is no text all the same: texts are what is read for topics and shown to everybody."""
+    text = as_lines(value)
+    if not question.options.personal_data:
+        yield question.skip("personal_data")
+    elif text is None:
+        yield question.skip("unparseable", "not a text")
+    elif not text.strip():
+        yield question.skip("empty")
+    else:
+        yield question.noted(pii=True).record("categorical", text=text, coerced=not isinstance(value, str))
+
+
+def consent(question: Question[Asked], value: object) -> Answers:
+    if not question.options.consent:
+        yield question.skip("not_feedback")
+    elif isinstance(value, bool) or value == "accepted":
+        yield question.record("boolean", boolean=bool(value))
+    else:
+        yield question.skip("unparseable", "neither accepted nor not")
 
 
 def not_feedback(question: Question[Asked], value: object) -> Answers:  # noqa: ARG001 - a reader like the others
     yield question.skip("not_feedback")
+
+
+def on_their_own(
+    kind: Literal["hidden", "variable"],
+    known: Mapping[str, Raw],
+    names: Iterable[str],
+    shared: Draft,
+    metadata: Metadata,
+) -> Answers:
+    """Hidden fields or variables that are wanted as records."""
+    for name in dict.fromkeys(names):
+        value = gently(known.get(name, ABSENT), object)
+        question = Question(Asked(id=f"{kind}__{name}", type=kind, label=name), shared, metadata)
+        number, text = None if isinstance(value, str) else as_number(value), as_text(value)
+        if value is None:
+            continue
+        if blank(value):
+            yield question.skip("empty")
+        elif text is None:
+            yield question.skip("unparseable", "neither a text nor a number")
+        elif kind == "hidden":
+            yield question.record("categorical", text=text)
+        elif number is not None:
+            yield question.record("number", number=number)
+        else:
+            yield question.record("text", text=text)
 
 
 def texts(question: Question[Asked], value: object) -> Generator[Skipped, None, list[str]]:

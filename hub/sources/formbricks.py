@@ -18,18 +18,27 @@ from hub.sources.answers import (
     Display,
     Metadata,
     Question,
-    Scale,
     by_row,
     by_shape,
+    consent,
     day,
-    not_feedback,
+    on_their_own,
     personal_data,
     score,
     texts,
 )
 from hub.sources.choices import Choice, Choices, choices_of, plain
 from hub.sources.drafts import fitting_id
-from hub.sources.interface import About, Form, Given, NotOfSourceError, Options, Skipped, Snapshot, UnreadableError
+from hub.sources.interface import (
+    About,
+    Form,
+    Given,
+    NotOfSourceError,
+    Options,
+    Scale,
+    Snapshot,
+    UnreadableError,
+)
 from hub.sources.values import (
     ABSENT,
     NULL,
@@ -89,6 +98,7 @@ class Payload(Struct, frozen=True, rename="camel"):
     person_attributes: Raw = ABSENT
     user_id: Raw = ABSENT
     survey: Raw = ABSENT
+    variables: Raw = ABSENT
 
 
 class Element(Asked, frozen=True, kw_only=True):
@@ -106,6 +116,8 @@ class Survey(Form, frozen=True, kw_only=True):
 
     elements: tuple[Element, ...]
     hidden: frozenset[str]
+    variables: Mapping[str, str]
+    """Their names, by id."""
 
 
 def unpack(body: Raw) -> list[Raw]:
@@ -226,6 +238,11 @@ def form(definition: Raw) -> Survey:
         fields=len(elements),
         elements=tuple(reversed(elements.values())),
         hidden=frozenset(name for name in map(text_of, hidden) if name),
+        variables={
+            key: name
+            for variable in map(members_of, items_of(survey["variables"]))
+            if (key := text_of(variable["id"])) and (name := text_of(variable["name"]))
+        },
     )
 
 
@@ -297,18 +314,31 @@ def flatten(payload: Raw, form: Survey | None, options: Options) -> Answers:
     response = msgspec.json.decode(payload, type=Payload)
     answers = members_of(response.data)
     elements = {element.id: element for element in form.elements} if form else {}
-    segments = {VERIFIED_EMAIL, *options.attributes, *(form.hidden if form else ())}
+    segments = {VERIFIED_EMAIL, *options.attributes, *options.hidden_fields, *(form.hidden if form else ())}
     shared, metadata = _shared(response, form), _metadata(response, options, answers.keys() - elements.keys())
     for field_id, element in elements.items():
         if field_id in answers:
-            yield from _read(Question(element, shared, metadata), msgspec.json.decode(answers[field_id]))
+            yield from _read(Question(element, shared, metadata, options), msgspec.json.decode(answers[field_id]))
     if VERIFIED_EMAIL in answers and VERIFIED_EMAIL not in elements:
-        yield Skipped(field_id=VERIFIED_EMAIL, reason="personal_data")
+        verified = Element(id=VERIFIED_EMAIL, label=VERIFIED_EMAIL)
+        yield from personal_data(
+            Question(verified, shared, metadata, options), msgspec.json.decode(answers[VERIFIED_EMAIL])
+        )
     unknown = msgspec.structs.replace(metadata, definition_missing=True)
     # Postgres does not keep the order of members, and flattening again must give the same.
     for field_id in sorted(answers.keys() - elements.keys() - segments):
         element = Element(id=field_id, label=field_id)
         yield from by_shape(Question(element, shared, unknown), msgspec.json.decode(answers[field_id]))
+    hidden = {name: value for name, value in answers.items() if name not in elements}
+    yield from on_their_own("hidden", hidden, options.hidden_fields, shared, metadata)
+    yield from on_their_own("variable", _variables(response, form), options.variables, shared, metadata)
+
+
+def _variables(response: Payload, form: Survey | None) -> dict[str, Raw]:
+    """Their values by id, and by name as far as the survey is known."""
+    values = members_of(response.variables)
+    names = form.variables if form else {}
+    return {**values, **{names[key]: value for key, value in values.items() if key in names}}
 
 
 def _shared(response: Payload, form: Survey | None) -> Draft:
@@ -367,7 +397,7 @@ def _read(question: Question[Element], value: object) -> Answers:
 def _open_text(question: Question[Element], value: object) -> Answers:
     asks_for = question.asked.input_type
     if asks_for in ("email", "phone", "url"):
-        yield question.skip("personal_data")
+        yield from personal_data(question, value)
         return
     text = as_lines(value)
     if text is None:
@@ -476,7 +506,7 @@ READERS: Mapping[str, Callable[[Question[Element], object], Answers]] = {
     "csat": _score,
     "ces": _score,
     "cta": _flag,
-    "consent": not_feedback,
+    "consent": consent,
     "cal": _flag,
     "date": _date,
     "pictureSelection": _pictures,

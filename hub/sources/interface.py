@@ -1,18 +1,22 @@
 """What a source is: the module it has to be, what it is given, and what it gives."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Literal, Protocol, TypeVar
+from typing import Annotated, Literal, Protocol, TypeVar
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
-from hub.model import Draft, Status
+from hub.model import Draft, Key, Status
 
 F = TypeVar("F", bound="Form")
 Reason = Literal[
     "empty", "personal_data", "needs_definition", "not_feedback", "unsupported_type", "out_of_range", "unparseable",
     "too_long", "erased", "retention",
 ]  # fmt: skip
+Score = Literal["nps", "csat", "ces", "rating", "number"]
+MAX_NAMES = 50
+MAX_QUESTIONS = 500
+FieldNames = Annotated[tuple[Key, ...], Meta(max_length=MAX_NAMES)]
 
 
 class NotOfSourceError(Exception):
@@ -36,11 +40,41 @@ class Skipped(Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str = ""
 
 
-class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What whoever sends a payload wants made of it. Kept with the submission: flattening it again must give the same."""
+class Scale(Struct, frozen=True, forbid_unknown_fields=True):
+    """The lowest and the highest score that could be given."""
 
-    attributes: tuple[str, ...] = ()
+    min: int
+    max: int
+
+    def __post_init__(self) -> None:
+        if self.min >= self.max:
+            raise ValueError("min must be less than max")
+
+
+class Override(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a question asks for, where its survey tool cannot say."""
+
+    field_type: Score | None = None
+    scale: Scale | None = None
+
+
+class Options(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What is wanted made of a payload. Kept with the submission: flattening it again must give the same."""
+
+    attributes: FieldNames = ()
     """Names of hidden fields and contact attributes to copy to `metadata.attributes`. Nothing is copied unasked."""
+    hidden_fields: FieldNames = ()
+    """Names of hidden fields to make records of their own, `hidden__{name}`."""
+    variables: FieldNames = ()
+    """Names of variables to make records of their own, `variable__{name}`."""
+    personal_data: bool = False
+    """Names, addresses, phone numbers, files: as records that say so (`metadata.pii`), instead of `personal_data` skips."""
+    consent: bool = False
+    """Boxes that were ticked for legal reasons: as boolean records, instead of `not_feedback` skips."""
+    completed_only: bool = False
+    """Of a response that is not completed its submission alone, until it is."""
+    questions: Annotated[dict[Key, Override], Meta(max_length=MAX_QUESTIONS)] = {}
+    """By `field_id`: what it is a score of, and its scale."""
 
 
 class Given(Struct, frozen=True, kw_only=True):
@@ -50,6 +84,8 @@ class Given(Struct, frozen=True, kw_only=True):
     form_id: str | None = None
     fresh_id: str | None = None
     """An id that nothing has yet, for a payload that asks to be a new submission each time it is sent."""
+    known_as: Callable[[str], str] | None = None
+    """The user that an e-mail address stands for: the address itself never is one."""
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from hub.model import Draft, Status
-from hub.sources.answers import Answers, Asked, Metadata, Question, Scale, by_entry, by_shape, score
+from hub.sources.answers import Answers, Asked, Metadata, Question, by_entry, by_shape, score
 from hub.sources.drafts import fitting_id
 from hub.sources.interface import (
     About,
@@ -19,6 +19,7 @@ from hub.sources.interface import (
     NotOfSourceError,
     Options,
     Reason,
+    Scale,
     Skipped,
     Snapshot,
     UnreadableError,

@@ -20,9 +20,10 @@ from hub.sources.answers import (
     Display,
     Metadata,
     Question,
-    Scale,
+    consent,
     day,
     not_feedback,
+    on_their_own,
     personal_data,
     score,
 )
@@ -35,6 +36,8 @@ from hub.sources.interface import (
     Given,
     NotOfSourceError,
     Options,
+    Scale,
+    Skipped,
     Snapshot,
     UnreadableError,
 )
@@ -107,6 +110,7 @@ class Payload(Struct, frozen=True):
     tags: Raw = ABSENT
     definition: Raw = ABSENT
     test: Raw = ABSENT
+    known_as: Raw = ABSENT
 
 
 class Details(Metadata, frozen=True, kw_only=True, omit_defaults=True):
@@ -223,17 +227,19 @@ def snapshot(item: Raw, given: Given) -> Snapshot:
     completed_at = submitted_at if status == "completed" else None
     seconds = (completed_at - started_at).total_seconds() if completed_at and started_at else -1
     ending = text_of(response.thankyou_screen_ref) or text_of(members_of(response.ending)["ref"])
+    known_as = _known_as(response, given)
     inferred = {
         "form_id": form_id,
         "response_type": status,
         "thankyou_screen_ref": ending,
         "collected_at": collected_at,
+        "known_as": known_as,
     }
     stated = {name: encoded(value) for name, value in inferred.items() if value is not None}
     return Snapshot(
         submission_id=fitting_id(f"{form_id}:{token}") if token else fitting_id(given.submission_id or ""),
         form_id=fitting_id(form_id),
-        user_id=_user_id(response),
+        user_id=_user_id(response) or known_as,
         status=status,
         started_at=started_at,
         completed_at=completed_at,
@@ -274,6 +280,18 @@ def _user_id(response: Payload) -> str | None:
     found = (_name_of(hidden.get(name, ABSENT)) for name in USER_NAMES)
     user_id = next((user_id for user_id in found if user_id), None)
     return fitting_id(user_id) if user_id else None
+
+
+def _known_as(response: Payload, given: Given) -> str | None:
+    """Who answered with an e-mail address, if it is one: of several nobody can tell whose they are."""
+    said = {
+        address.strip().casefold()
+        for answer in items_of(response.answers)
+        if (address := text_of(members_of(answer)["email"]))
+    }
+    if given.known_as and len(said) == 1:
+        return given.known_as(said.pop())
+    return text_of(response.known_as)
 
 
 def _name_of(raw: Raw) -> str | None:
@@ -404,7 +422,10 @@ def flatten(payload: Raw, form: Definition | None, options: Options) -> Answers:
             ref=brief(field.ref or text_of(members_of(answer["field"])["ref"])),
             definition_missing=field_id not in places,
         )
-        yield from _read(Question(field, shared, known), answer)
+        yield from _read(Question(field, shared, known, options), answer)
+    yield from on_their_own("hidden", members_of(response.hidden), options.hidden_fields, shared, metadata)
+    variables = {"score": members_of(response.calculated)["score"], **_values_of(response.variables)}
+    yield from on_their_own("variable", variables, options.variables, shared, metadata)
 
 
 def _came_along(response: Payload) -> Definition | None:
@@ -434,7 +455,7 @@ def _shared(response: Payload, form: Definition | None, came_along: Definition |
         field_id="",
         field_type="text",
         language=form.language if form else None,
-        user_id=_user_id(response),
+        user_id=_user_id(response) or text_of(response.known_as),
     )
 
 
@@ -458,12 +479,21 @@ def _metadata(response: Payload, options: Options) -> Details:
 
 def _variables(listed: Raw) -> dict[str, str | int | float]:
     found: dict[str, str | int | float] = {}
-    for item in items_of(listed)[:MOST_VARIABLES]:
-        members = members_of(item)
-        key, number = brief(text_of(members["key"])), _number_of(members["number"])
-        value = brief(text_of(members["text"])) if number is None else number
+    for name, raw in _values_of(listed).items():
+        key, number = brief(name), _number_of(raw)
+        value = brief(text_of(raw)) if number is None else number
         if key and value is not None:
             found[key] = value
+    return found
+
+
+def _values_of(listed: Raw) -> dict[str, Raw]:
+    """Variables by their key, each a number or a text."""
+    found: dict[str, Raw] = {}
+    for variable in map(members_of, items_of(listed)[:MOST_VARIABLES]):
+        if key := text_of(variable["key"]):
+            number = variable["number"]
+            found[key] = variable["text"] if _number_of(number) is None else number
     return found
 
 
@@ -482,13 +512,11 @@ def _read(question: Question[Field], answer: Members) -> Answers:
     if blank(value) and not (isinstance(value, dict) and isinstance(value.get("other"), str)):
         yield question.skip("empty")
     elif question.asked.private or (said in PRIVATE_ANSWERS and read is not not_feedback):
-        yield question.skip("personal_data")
+        yield from _grouped(question, personal_data(question.noted(answer_type=brief(said)), value))
     elif read is None:
         yield question.skip("unsupported_type", f"questions of type {(kind or said or '')[:50]} are not known")
     else:
-        named = msgspec.structs.replace(question.metadata, answer_type=brief(said))
-        for draft in read(Question(question.asked, question.shared, named), value):
-            yield _grouped(draft, question.asked.parent) if isinstance(draft, Draft) else draft
+        yield from _grouped(question, read(question.noted(answer_type=brief(said)), value))
 
 
 def _value(answer: Members) -> tuple[str | None, object]:
@@ -501,10 +529,14 @@ def _value(answer: Members) -> tuple[str | None, object]:
     return name or said, value
 
 
-def _grouped(draft: Draft, parent: Field | None) -> Draft:
-    if parent is None or (draft.field_group_id and parent.type != "matrix"):
-        return draft
-    return msgspec.structs.replace(draft, field_group_id=parent.id, field_group_label=parent.label)
+def _grouped(question: Question[Field], answers: Answers) -> Answers:
+    """Records of a question in a group name the group, unless they are parts of the question itself."""
+    parent = question.asked.parent
+    for draft in answers:
+        if isinstance(draft, Skipped) or parent is None or (draft.field_group_id and parent.type != "matrix"):
+            yield draft
+        else:
+            yield msgspec.structs.replace(draft, field_group_id=parent.id, field_group_label=parent.label)
 
 
 def _text(question: Question[Field], value: object) -> Answers:
@@ -523,11 +555,7 @@ def _opinion_scale(question: Question[Field], value: object) -> Answers:
     """Forms that are older than the question type `nps` ask for it with an opinion scale."""
     if question.asked.scale != Scale(0, 10) or "recommend" not in question.asked.label.casefold():
         return score(question, value, "rating")
-    return score(_with(question, inferred=["field_type"]), value, "nps")
-
-
-def _with(question: Question[Field], **said: object) -> Question[Field]:
-    return Question(question.asked, question.shared, msgspec.structs.replace(question.metadata, **said))
+    return score(question.noted(inferred=["field_type"]), value, "nps")
 
 
 def _flag(question: Question[Field], value: object) -> Answers:
@@ -556,7 +584,7 @@ def _chosen(question: Question[Field], value: object) -> Answers:
     several = field.several or len(picks) > 1 or (listed and field.type != "dropdown") or field.type == "checkbox"
     question = _in_parts(question) if several else question
     if field.type == "dropdown":
-        question = _with(question, answer_type="choices" if several else "choice")
+        question = question.noted(answer_type="choices" if several else "choice")
     seen: set[tuple[str | None, str | None]] = set()
     written: set[str] = set()
     for pick in picks:
@@ -601,7 +629,7 @@ def _in_parts(question: Question[Field]) -> Question[Field]:
     field, parent = question.asked, question.asked.parent
     if parent is None:
         return question
-    return _with(question, parent_field_id=field.id if parent.type == "matrix" else parent.id)
+    return question.noted(parent_field_id=field.id if parent.type == "matrix" else parent.id)
 
 
 def _picks(value: object) -> list[Pick] | None:
@@ -651,7 +679,7 @@ READERS: Mapping[str, Reader] = {
     "yes_no": _flag,
     "date": _date,
     "time": _unsupported,
-    "legal": not_feedback,
+    "legal": consent,
     "payment": not_feedback,
     "calendly": not_feedback,
     "google_calendar": not_feedback,

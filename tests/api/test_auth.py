@@ -348,6 +348,11 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ("?user_id=u&Tenant_id=other", None, 200),
     ],
     ("GET", "/v1/feedback-records/count"): [("?tenant_id=other", None, 403), ("", None, 200)],
+    ("GET", "/v1/feedback-records/export"): [
+        ("", None, 200),
+        ("?format=ndjson&tenant_id=other", None, 403),
+        ("?columns=id&tenant_id=acme&tenant_id=other", None, 200),
+    ],
     ("DELETE", "/v1/feedback-records"): [
         ("?user_id=u", None, 200),
         ("?user_id=u&tenant_id=other", None, 403),

@@ -756,6 +756,54 @@ async def test_cursor_is_of_one_order(client: httpx.AsyncClient) -> None:
     assert set(await faults(await client.get(URL, params={"tenant_id": "acme", "cursor": "xyz"}))) == {"cursor"}
 
 
+async def test_list_by_a_boolean_and_by_a_text(client: httpx.AsyncClient) -> None:
+    """A boolean selects what has it; a text is compared without case and without blanks around it."""
+    records: dict[str, Json] = {
+        "yes": {"value_boolean": True},
+        "no": {"value_boolean": False},
+        "none": {},
+        "pro": {"value_text": " Pro "},
+        "üb": {"value_text": "ÜB"},
+        "prof": {"value_text": "prof"},
+    }
+    for name, record in records.items():
+        await post(client, submission_id=name, **{"value_text": ..., **record})
+
+    assert await submissions(client, value_boolean="true") == "yes"
+    assert await submissions(client, value_boolean="false") == "no"
+    assert await submissions(client, value_text="PRO") == "pro"
+    assert set((await submissions(client, value_text=["pro", "üb "])).split()) == {"pro", "üb"}
+
+
+async def test_list_by_members_of_metadata(client: httpx.AsyncClient) -> None:
+    """Members are compared as text, whatever they are; what has no such member is not selected."""
+    for name, metadata in {
+        "a": {"plan": "pro", "n": 5, "deep": {"er": [True, None]}},
+        "b": {"plan": "free", "n": 5.0, "deep": {"er": "x"}},
+        "c": {"plan": None, "n": "5", "deep": []},
+    }.items():
+        await post(client, submission_id=name, metadata=metadata)
+    await post(client, submission_id="d")
+
+    found = {
+        "metadata.plan=pro": "a",
+        "metadata.plan=pro&metadata.plan=free": "a b",
+        "metadata.n=5": "a c",
+        "metadata.n=5.0": "b",
+        "metadata.deep.er.0=true": "a",
+        "metadata.deep.er.1=null": "",
+        "metadata.n=5&metadata.plan=pro": "a",
+        "metadata.n=5&metadata.plan=free": "",
+        "metadata.n=5&metadata.plan=pro&metadata.deep.er=x&metadata.plan=x": "",
+        "metadata.none=x": "",
+    }
+    for query, names in found.items():
+        answer = await client.get(f"{URL}?tenant_id=acme&{query}&sort=created_at&order=asc")
+        assert " ".join(record["submission_id"] for record in answer.json()["data"]) == names, query
+        count = await client.get(f"{URL}/count?tenant_id=acme&{query}")
+        assert count.json() == {"count": len(names.split())}, query
+
+
 async def test_cursor_stays_within_tenant_and_filter(client: httpx.AsyncClient) -> None:
     """A cursor says where to go on, not what to show: the tenant and the filters of the request hold."""
     for n in range(3):

@@ -1,6 +1,7 @@
 """Typeform over HTTP: what its two channels and its forms do to what is stored."""
 
 import json
+import re
 from pathlib import Path
 from typing import TypeAlias
 
@@ -127,3 +128,39 @@ async def test_pull_without_answers_leaves_them(client: httpx.AsyncClient) -> No
     page["items"][0]["answers"] = None
 
     assert counts(await send(client, json.dumps(page).encode())) == (0, 0, 12, 0, 0)
+
+
+async def test_person_is_known_by_an_email_answer_alone(client: httpx.AsyncClient, connection: Database) -> None:
+    """One user for every spelling of an address, which the id does not tell; a hidden field names them better."""
+
+    def response(token: str, *addresses: str, **members: object) -> bytes:
+        nps = {"field": {"id": "n", "type": "nps"}, "type": "number", "number": 9}
+        mails = [
+            {"field": {"id": f"e{index}", "type": "email"}, "type": "email", "email": address}
+            for index, address in enumerate(addresses)
+        ]
+        return json.dumps(
+            {"token": token, "submitted_at": "2026-07-14T09:00:00Z", "answers": [nps, *mails], **members}
+        ).encode()
+
+    for payload in (
+        response("one", "ada@acme.example"),
+        response("two", " Ada@Acme.example "),
+        response("hidden", "ada@acme.example", hidden={"user_id": "usr_1"}),
+        response("both", "ada@acme.example", "bob@acme.example"),
+        response("none"),
+    ):
+        await send(client, payload)
+    await define(client)  # flattens again
+    rows = await connection.fetch("select submission_id, user_id from submissions where user_id is not null order by 1")
+    (hidden, _), (_, one), (_, two) = [(row["user_id"], row["user_id"]) for row in rows]
+    of_records = await connection.fetch("select distinct user_id from feedback_records where user_id like 'email:%'")
+
+    assert (hidden, one) == ("usr_1", two)
+    assert re.fullmatch("email:[0-9a-f]{32}", one)
+    assert [row["user_id"] for row in of_records] == [one]
+
+    erased = await client.delete("/v1/feedback-records", params={"tenant_id": "acme", "user_id": one})
+    assert erased.json()["deleted_count"] == 2
+    assert (await send(client, response("one", "ada@acme.example")))["skipped"]
+    assert await connection.fetchval("select count(*) from submissions where user_id like 'email:%'") == 0

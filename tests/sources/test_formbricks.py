@@ -38,8 +38,8 @@ def survey(*elements: Mapping[str, object], **members: object) -> formbricks.Sur
     return formbricks.form(raw({"id": "sv", "name": "Pulse", "blocks": [{"elements": list(elements)}], **members}))
 
 
-def flatten(payload: Raw, form: formbricks.Survey | None = None, **options: tuple[str, ...]) -> tuple[Records, Skips]:
-    return flattened(formbricks, payload, form, Options(**options))
+def flatten(payload: Raw, form: formbricks.Survey | None = None, *attributes: str) -> tuple[Records, Skips]:
+    return flattened(formbricks, payload, form, Options(attributes=attributes))
 
 
 def answer(value: object, **element: object) -> tuple[Records, Skips]:
@@ -426,7 +426,7 @@ def test_hidden_fields_are_no_answers() -> None:
     )
 
     plain, skips = flatten(payload, form)
-    asked, _ = flatten(payload, form, attributes=("plan", "seats", "missing"))
+    asked, _ = flatten(payload, form, "plan", "seats", "missing")
 
     assert (set(plain), skips) == ({"q"}, {"verifiedEmail": "personal_data"})
     assert "attributes" not in metadata(plain["q"])

@@ -74,8 +74,8 @@ def delivered(inner: Raw | Json, **around: object) -> Raw:
     return item
 
 
-def identified(payload: Raw, **request: str) -> str:
-    return satismeter.snapshot(payload, Given(**request)).submission_id
+def identified(payload: Raw, submission_id: str | None = None, fresh_id: str | None = None) -> str:
+    return satismeter.snapshot(payload, Given(submission_id=submission_id, fresh_id=fresh_id)).submission_id
 
 
 # Shapes
@@ -632,7 +632,7 @@ def test_documentation_has_every_kind_and_every_reason() -> None:
 def test_documentation_has_every_member_of_the_metadata() -> None:
     """What a record carries beside its columns is listed."""
     page = (Path(__file__).parents[2] / "docs" / "sources" / "satismeter.md").read_text()
-    inherited = {"finished", "ending_id", "country", "url", "tags", "total_items"}
+    inherited = {"finished", "ending_id", "country", "url", "tags", "total_items", "pii"}
 
     assert {name for name in satismeter.Told.__struct_fields__ if f"`{name}`" not in page} <= inherited
 

@@ -1,5 +1,6 @@
 -- What every list, count and export may select by; the parameters are `hub.db.records.arguments(filter)`, in this order.
 -- An empty array and a null select everything: the plan is made for the values, so an unused line costs nothing.
+-- (Each parameter has its type wherever it would not be clear: COPY has the values in their place.)
 tenant_id = $1
 and case cardinality($2::text[]) when 0 then true when 1 then submission_id = ($2::text[])[1] else submission_id = any($2) end
 and case cardinality($3::text[]) when 0 then true when 1 then source_type = ($3::text[])[1] else source_type = any($3) end
@@ -28,3 +29,14 @@ and ($25::float8 is null or sentiment_score <= $25)
 and ($26::boolean is null or (sentiment is not null) = $26)
 and ($27::boolean is null or (emotions is not null) = $27)
 and ($28::boolean is null or (value_text_translated is not null) = $28)
+and ($29::boolean is null or value_boolean = $29)
+-- Case and blanks around aside, as answers are counted.
+and case cardinality($30::text[]) when 0 then true
+    else lower(btrim(value_text)) = any(array(select lower(btrim(wanted)) from unnest($30::text[]) as wanted)) end
+-- One member of metadata is looked at directly; the loop over several would cost every record a query of its own.
+and case jsonb_array_length($31::jsonb) when 0 then true
+    when 1 then ($31::jsonb #> '{0,1}') ? (metadata #>> string_to_array($31::jsonb #>> '{0,0}', '.'))
+    else not exists (
+        select from jsonb_array_elements($31::jsonb) as wanted
+        where ((wanted -> 1) ? (metadata #>> string_to_array(wanted ->> 0, '.'))) is not true
+    ) end

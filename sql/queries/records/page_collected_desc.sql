@@ -6,7 +6,7 @@ from (
     select /* include records/_json */ as record
     from feedback_records
     where /* include records/_filter */
-    and ($29::timestamptz is null or (collected_at <= $29 and (collected_at < $29 or id > $30::uuid)))
+    and ($32::timestamptz is null or (collected_at <= $32 and (collected_at < $32 or id > $33::uuid)))
     order by collected_at desc, id
-    limit $31
+    limit $34
 ) as page
