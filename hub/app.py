@@ -10,11 +10,13 @@ from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
 from hub import db, retention, settings
-from hub.api import batch, batches, export, logs, meta, records, rejects, sources, submissions
+from hub.api import analytics, batch, batches, export, logs, meta, records, rejects, sources, submissions
 from hub.api.auth import Keyring
 from hub.api.edge import Edge
 from hub.api.gate import Gate
 from hub.api.strict import StrictRequest
+from hub.dashboard import pages
+from hub.dashboard.session import Sessions
 from hub.db.erasures import Markers
 from hub.db.writer import Writer
 from hub.settings import Settings
@@ -29,6 +31,7 @@ def create_app(settings: Settings) -> Edge:
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         assert settings.secret_key is not None, "SECRET_KEY: `hub serve` sets it"  # noqa: S101 - not by a request
         app.state.markers = Markers(settings.secret_key)
+        app.state.sessions = Sessions(settings.secret_key, secure=settings.url.startswith("https:"))
         app.state.pool = await db.open_pool(settings)
         app.state.writer = Writer(app.state.pool)
         app.state.batches = Gate(settings.batch_concurrency, "batches")
@@ -51,7 +54,9 @@ def create_app(settings: Settings) -> Edge:
             *batch.ROUTES,
             *batches.ROUTES,
             *rejects.ROUTES,
+            *analytics.ROUTES,
             *meta.ROUTES,
+            *pages.ROUTES,
             Router("/", route_handlers=sources.ROUTES, request_max_body_size=settings.source_payload_max_bytes),
             create_static_files_router(
                 "/assets", [ASSETS], cache_control=CacheControlHeader(public=True, max_age=3600)

@@ -13,9 +13,10 @@ from hub.api import params
 from hub.api.problems import InvalidParam, ValidationFailed
 from hub.dashboard.render import day
 from hub.db.analytics import dimension
-from hub.model import Name, RecordFilter, Segment
+from hub.model import Name, RecordFilter
 from hub.periods import Interval
 
+Segment = Literal["promoter", "passive", "detractor"]
 Period = Literal["30d", "90d", "12m", "all"]
 
 PERIODS: dict[Period, str] = {"30d": "30 days", "90d": "90 days", "12m": "12 months", "all": "All"}
@@ -52,6 +53,12 @@ class Asked(Struct, kw_only=True, frozen=True):
     zone: ZoneInfo
     pairs: Sequence[tuple[str, str]]
     """The query as it came, for the links."""
+    has_span: bool = False
+    """The period came as `since` or `until`."""
+
+    def last_day(self, first: date) -> date:
+        """Of the bucket that begins with this day."""
+        return periods.bounds([first], self.interval, self.zone)[0][1].astimezone(self.zone).date()
 
     def link(self, *without: str, **changes: str | None) -> str:
         """The address of this look, changed."""
@@ -89,13 +96,18 @@ def read(query: bytes, tenant_id: str | None, now: datetime) -> Asked:
     if since is not None and by_length:  # whole weeks and months: a first one cut short would look like a change
         since = periods.start(periods.floor(since.astimezone(zone).date(), interval), zone)
     earlier = None
-    if looking.compare == "previous" and since is not None and until is not None and periods.has_before(since, until, zone):
+    if (
+        looking.compare == "previous"
+        and since is not None
+        and until is not None
+        and periods.has_before(since, until, zone)
+    ):
         first, last = periods.before(since, until, zone)
         earlier = structs.replace(selection, since=first, until=last)
     pairs = parse_qsl(query.decode("latin-1"), encoding="utf-8")
     return Asked(
         selection=structs.replace(selection, since=since, until=until), earlier=earlier, looking=looking, interval=interval,
-        zone=zone, pairs=pairs if "tenant_id" in dict(pairs) else [("tenant_id", selection.tenant_id), *pairs],
+        zone=zone, has_span=bool(selection.since or selection.until), pairs=pairs if "tenant_id" in dict(pairs) else [("tenant_id", selection.tenant_id), *pairs],
     )  # fmt: skip
 
 

@@ -62,6 +62,9 @@ class Trend(Struct, frozen=True, kw_only=True):
     columns: list[Tick]
     zero: float | None
     height: int
+    low: float
+    high: float
+    """The values at the bottom and at the top."""
 
 
 class Slice(Struct, frozen=True, kw_only=True):
@@ -100,7 +103,22 @@ def trend(points: Sequence[Point], *, height: int = TREND_HEIGHT, bounds: tuple[
         columns=_thinned([Tick(x, point.label) for x, point in zip(xs, points, strict=True)]),
         zero=y(0) if low < 0 < high else None,
         height=height,
+        low=low,
+        high=high,
     )  # fmt: skip
+
+
+def overlay(drawing: Trend, values: Sequence[float | None]) -> list[str]:
+    """Another line in the same drawing, of which no point stands for itself."""
+    points = [Point(label="", value=value) for value in values[: len(drawing.marks)]]
+
+    def y(point: Point) -> list[float] | None:
+        if point.value is None:
+            return None
+        inside = min(max(point.value, drawing.low), drawing.high)
+        return [round(drawing.height * (drawing.high - inside) / (drawing.high - drawing.low), 1)]
+
+    return _runs(points, [mark.x for mark in drawing.marks[: len(points)]], y)
 
 
 def scale(low: float, high: float, bounds: tuple[float, float] | None = None) -> list[float]:
@@ -174,7 +192,11 @@ def place(value: float, low: float, high: float) -> float:
 
 def _thinned(ticks: Sequence[Tick]) -> list[Tick]:
     """Labels that have changed, and of those as many as there is room for."""
-    named = [tick for before, tick in zip([None, *ticks], ticks, strict=False) if before is None or before.label != tick.label]
+    named = [
+        tick
+        for before, tick in zip([None, *ticks], ticks, strict=False)
+        if before is None or before.label != tick.label
+    ]
     every = math.ceil(len(named) / _LABELS)
     return named[::every] if named else []
 

@@ -1,6 +1,7 @@
 """`/`, `/records`, and signing in and out. Nothing but that is changed here, so nothing else has to be defended."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import wraps
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -10,9 +11,11 @@ from litestar import Response, get, post
 from hub.api import params
 from hub.api.auth import Principal
 from hub.api.openapi import Operation
-from hub.api.problems import Forbidden, Problem, ProblemDocument, Unauthorized
+from hub.api.problems import Forbidden, ProblemDocument, Unauthorized
 from hub.api.strict import StrictRequest
 from hub.cursors import Paging, encode
+from hub.dashboard import asked
+from hub.dashboard.overview import overview
 from hub.dashboard.render import page, redirect
 from hub.dashboard.session import DAYS, Sessions
 from hub.db import records, tenants
@@ -123,9 +126,34 @@ async def _sign_out(request: StrictRequest) -> Response[str]:
 def _from_here(request: StrictRequest) -> None:
     """Raises `Forbidden` for a form of another site. Browsers say where a form comes from; what is no browser has no cookie."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    foreign = site not in (None, "same-origin") if site else origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    foreign = (
+        site not in (None, "same-origin")
+        if site
+        else origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    )
     if foreign:
         raise Forbidden("This form was sent from another site")
+
+
+@get("/", media_type="text/html", opt={"operation": _PAGE})
+async def front(request: StrictRequest) -> Response[str]:
+    """Show the numbers."""
+    return await _front(request)
+
+
+@_shown
+async def _front(request: StrictRequest) -> Response[str]:
+    owner = await principal(request)
+    query = request.scope["query_string"]
+    names = [owner.tenant_id] if owner.tenant_id else await tenants.listed(request.pool, _MAX_TENANTS)
+    if not names:
+        return page("empty.html", frame=None)
+    if owner.tenant_id is None and b"tenant_id=" not in query:
+        query += b"&tenant_id=" + quote(names[0]).encode()
+    looked = asked.read(query, owner.tenant_id, datetime.now(UTC))
+    request.exchange.tenant_id = looked.selection.tenant_id
+    view = await overview(request.pool, looked, names)
+    return page("overview.html", view=view, tenant=view.tenant)
 
 
 @get("/records", media_type="text/html", opt={"operation": _PAGE})
@@ -145,4 +173,4 @@ async def _records(request: StrictRequest) -> Response[str]:
     return page("records.html", records=found, selection=selection, following=following and encode(following))
 
 
-ROUTES = (sign_in_page, sign_in, sign_out, records_page)
+ROUTES = (front, sign_in_page, sign_in, sign_out, records_page)

@@ -69,7 +69,9 @@ def _environment() -> Environment:
 _ENVIRONMENT = _environment()
 
 
-def page(template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: object) -> Response[str]:
+def page(
+    template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: object
+) -> Response[str]:
     """A template as an answer that nothing may keep and no other page may frame."""
     return Response(
         _ENVIRONMENT.get_template(template).render(**values),

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from math import nextafter
-from typing import Any, Literal
+from typing import Any
 
 from msgspec import Struct
 
 from hub.db.analytics import NPS, Metric
 from hub.model import FieldType
-
-Tone = Literal["good", "bad", ""]
 
 
 class Part(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,139 @@
+"""The page as data: what the templates show, already in words and places."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from hub.dashboard.charts import Slice, Trend
+
+Tone = Literal["good", "bad", ""]
+
+
+class Choice(Struct, frozen=True, kw_only=True):
+    """One of several; the value is an address where it is a link."""
+
+    label: str
+    value: str
+    selected: bool = False
+
+
+class Select(Struct, frozen=True, kw_only=True):
+    id: str
+    name: str
+    label: str
+    choices: list[Choice]
+
+
+class Chip(Struct, frozen=True, kw_only=True):
+    """A filter that is on, and the way to take it off."""
+
+    name: str
+    value: str
+    href: str
+
+
+class Tile(Struct, frozen=True, kw_only=True):
+    """A big number."""
+
+    name: str
+    value: str
+    interval: str = ""
+    change: str = ""
+    tone: Tone = ""
+    than: str = ""
+    note: str = ""
+    href: str | None = None
+    spark: str | None = None
+
+
+class Share(Struct, frozen=True, kw_only=True):
+    kind: str
+    label: str
+    count: int
+    share: float | None
+    href: str
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """A bucket in words, for whoever does not see the drawing."""
+
+    label: str
+    count: int
+    value: str
+    interval: str
+    parts: list[int]
+    href: str | None
+
+
+class OverTime(Struct, frozen=True, kw_only=True):
+    """A score and what it is made of."""
+
+    title: str
+    slices: list[Slice]
+    shares: list[Share]
+    trend: Trend
+    before: list[str]
+    bars: list[float]
+    most: int
+    rows: list[Row]
+    parts: list[str]
+    note: str
+    bucket: str
+
+
+class GroupRow(Struct, frozen=True, kw_only=True):
+    label: str
+    count: int
+    low_sample: bool
+    slices: list[Slice]
+    value: str
+    interval: str
+    at: float | None
+    low: float | None
+    high: float | None
+    spark: str | None
+    change: str
+    tone: Tone
+    href: str | None
+    records: str | None
+
+
+class Groups(Struct, frozen=True, kw_only=True):
+    title: str
+    by: str
+    note: str
+    bounds: str
+    parts: str
+    zero: float | None
+    rows: list[GroupRow]
+
+
+class Nothing(Struct, frozen=True, kw_only=True):
+    """Why there is nothing to see, and what to do about it."""
+
+    title: str
+    text: str
+    href: str | None = None
+    link: str = ""
+    command: str = ""
+
+
+class Overview(Struct, frozen=True, kw_only=True):
+    tenant: str
+    tenants: list[str]
+    records: str
+    """The query string of everything that is looked at."""
+    kept: list[tuple[str, str]]
+    """Parts of the query that are no filter of the form."""
+    periods: list[Choice]
+    first: str
+    last: str
+    selects: list[Select]
+    intervals: list[Choice]
+    chips: list[Chip]
+    period: str
+    compared: bool
+    empty: Nothing | None = None
+    tiles: list[Tile] = []
+    over_time: OverTime | None = None
+    groups: Groups | None = None
