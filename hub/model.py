@@ -216,7 +216,6 @@ class RecordFilter(Struct, kw_only=True, frozen=True):
         Meta(
             description="A member of metadata by its path, compared as text: `metadata.attributes.plan=pro`",
             extra_json_schema={
-                "type": "object",
                 "propertyNames": {"pattern": r"^metadata(\.[^.\u0000]+)+$"},
                 "additionalProperties": {"type": "string", "minLength": 1},
             },

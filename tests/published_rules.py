@@ -17,10 +17,15 @@ from hub.model import RecordFilter, SubmissionFilter
 REFUSED = [
     # Two parameters are compared; a schema sees one.
     (
-        r"GET .*/(feedback-records(/count|/export)?|rejects|submissions)",
+        r"GET .*/(feedback-records(/count|/export)?|rejects|submissions|analytics/\w+)",
         r"\w*since|\w+_min",
         r"must not be greater than \w+",
     ),
+    # What a period is compared with, how many buckets it has, which time zones there are, which records a metric is about.
+    (r"GET /v1/analytics/.*", "compare", r"needs since: .*|there is no period .*"),
+    (r"GET /v1/analytics/.*", "interval", r"makes more than .*"),
+    (r"GET /v1/analytics/.*", "tz", r"must be a time zone .*"),
+    (r"GET /v1/analytics/.*", "field_type", r"must be \w+ for this metric, .*"),
     # `strict=true` holds a value to the type beside it.
     (
         r"POST .*/(batch|retry)",

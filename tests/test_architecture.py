@@ -20,6 +20,8 @@ IMPORTS: dict[str, set[str] | None] = {
     "model": set(),
     "settings": set(),
     "cursors": set(),
+    "metrics": set(),
+    "periods": set(),
     "streams": set(),
     "embedded": set(),
     "client": {"settings"},
@@ -30,10 +32,10 @@ IMPORTS: dict[str, set[str] | None] = {
     "import_hub": {"client", "cursors", "db"},
     "backfill": {"client", "documents", "model", "streams", "api"},
     "sources": {"model"},
-    "db": {"model", "settings", "cursors"},
+    "db": {"model", "settings", "cursors", "metrics", "periods"},
     "snapshots": {"sources", "db"},
     "retention": {"settings", "db"},
-    "api": {"model", "settings", "cursors", "sources", "streams", "snapshots", "parquet", "db"},
+    "api": {"model", "settings", "cursors", "metrics", "periods", "sources", "streams", "snapshots", "parquet", "db"},
     "app": {"settings", "db", "retention", "api"},
     "worker": {"settings"},
     "serve": {"settings", "embedded", "db"},
@@ -41,7 +43,7 @@ IMPORTS: dict[str, set[str] | None] = {
     "cli": ANYTHING,
     "__main__": {"cli"},
 }
-PURE = {"model", "cursors", "streams", "sources", "documents"}
+PURE = {"model", "cursors", "metrics", "periods", "streams", "sources", "documents"}
 
 # Who knows each library. msgspec is everywhere.
 KNOWS = {

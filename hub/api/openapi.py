@@ -43,6 +43,7 @@ _TAGS = {
     "batches": "Many records at once, and what could not be stored of them.",
     "sources": "Payloads of survey tools, split into records.",
     "submissions": "Submissions that came through sources, with their records.",
+    "analytics": "Metrics of records, by time and by group.",
     "operation": "Health, readiness and this description.",
     "not built": "Part of the Formbricks Hub's contract; answers 503 until it exists here.",
 }
@@ -203,7 +204,10 @@ def _query_parameters(kind: type[Struct]) -> Iterable[Json]:
         schema = dict(properties[field.encode_name])
         parameter: dict[str, object] = {"name": field.encode_name, "in": "query", "required": field.required}
         if field.name == "metadata":  # an object whose members are parameters of their own
-            schema = {key: schema[key] for key in ("description", "type", "propertyNames", "additionalProperties")}
+            schema = {
+                "type": "object",
+                **{key: schema[key] for key in ("description", "propertyNames", "additionalProperties")},
+            }
             parameter |= {"style": "form", "explode": True}
         if "$ref" in str(schema):  # a cursor: a struct for the code, a text for everybody else
             schema = {"type": "string"}

@@ -353,6 +353,15 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ("?format=ndjson&tenant_id=other", None, 403),
         ("?columns=id&tenant_id=acme&tenant_id=other", None, 200),
     ],
+    **{
+        ("GET", f"/v1/analytics/{metric}"): [
+            ("?tenant_id=other", None, 403),
+            ("?tenant_id=acme&tenant_id=other", None, 400),
+            ("?group_by=user_id", None, 200),
+            ("?group_by=answer:q", None, 200),
+        ]
+        for metric in ("nps", "volume")
+    },
     ("DELETE", "/v1/feedback-records"): [
         ("?user_id=u", None, 200),
         ("?user_id=u&tenant_id=other", None, 403),
