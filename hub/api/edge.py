@@ -5,10 +5,12 @@ Request ids, clean paths, 401 before 404, `Allow`, HEAD, `%2F` inside a segment,
 
 import asyncio
 import html
+import itertools
 import posixpath
 import re
 import time
-from typing import cast
+from collections.abc import Awaitable, Coroutine, Generator
+from typing import Generic, TypeVar, cast
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -24,10 +26,13 @@ from hub.api.openapi import Operation
 from hub.api.problems import BadRequest, MethodNotAllowed, NotFound, Unauthorized
 from hub.settings import Settings
 
-log = structlog.get_logger()
-
 _NOSNIFF = {"x-content-type-options": "nosniff"}
 CLIENT_CLOSED = 499
+
+T = TypeVar("T")
+
+_requests = itertools.count()
+_PROCESS = str(uuid6.uuid7())[19:]
 
 
 class Exchange:
@@ -116,6 +121,8 @@ class Edge:
         self.litestar = litestar
         self._settings = settings
         self._routes = Routes(litestar)
+        # Bound once: the one of a module would be bound anew for each line.
+        self._log = structlog.get_logger().bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -123,7 +130,7 @@ class Edge:
             return
         begun = time.perf_counter()
         headers = dict(reversed(list(scope["headers"])))  # of a repeated header the first counts
-        request_id = headers.get(b"x-request-id", b"").decode("latin-1") or str(uuid6.uuid7())
+        request_id = headers.get(b"x-request-id", b"").decode("latin-1") or _request_id()
         # The raw one: what the server puts into `path` is decoded already, and would be decoded twice.
         path = (scope.get("raw_path") or quote(scope["path"]).encode()).split(b"?", 1)[0].decode("latin-1")
         this = Exchange(request_id, path, headers, self._settings.problem_base_url)
@@ -135,7 +142,7 @@ class Edge:
             if not reply.started:
                 await reply.send(*this.render(error))
         finally:
-            log.info(
+            self._log.info(
                 "request",
                 method=scope["method"],
                 route=this.pattern or None,
@@ -199,8 +206,7 @@ class Edge:
             if streamed:  # from now on: the time the hub took to store the part before is not the client's
                 deadline = clock() + self._settings.request_timeout_seconds
             try:
-                async with asyncio.timeout_at(deadline):
-                    message = await receive()
+                message = await _by(deadline, receive())
             except TimeoutError:
                 raise BadRequest("The request body did not arrive in time", headers={"connection": "close"}) from None
             if message["type"] == "http.disconnect":
@@ -209,6 +215,44 @@ class Edge:
             return cast("HTTPReceiveMessage", message)
 
         return receive_in_time
+
+
+async def _by(deadline: float, receiving: Awaitable[T]) -> T:
+    """What is received, or `TimeoutError`. What is there already comes without a timer, which would take the time of the routing."""
+    coroutine = cast("Coroutine[object, object, T]", receiving)  # what servers hand over are `async def`
+    try:
+        waits_for = coroutine.send(None)
+    except StopIteration as end:
+        return cast("T", end.value)
+    async with asyncio.timeout_at(deadline):
+        return await _Rest(coroutine, waits_for)
+
+
+class _Rest(Generic[T]):
+    """The rest of a coroutine whose first step is made."""
+
+    def __init__(self, coroutine: Coroutine[object, object, T], waits_for: object) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[object, object, T]:
+        try:
+            while True:
+                try:
+                    answer = yield self._waits_for
+                except BaseException as error:  # noqa: BLE001 - handed to the coroutine, as `await` does
+                    self._waits_for = self._coroutine.throw(error)
+                else:
+                    self._waits_for = self._coroutine.send(answer)
+        except StopIteration as end:
+            return cast("T", end.value)
+
+
+def _request_id() -> str:
+    """A UUIDv7: the time, a counter, and bits that are this process' own. Chance for each would take the time of the routing."""
+    time_and_count = (time.time_ns() // 1_000_000) << 12 | next(_requests) & 0xFFF
+    head = f"{time_and_count:015x}"
+    return f"{head[:8]}-{head[8:12]}-7{head[12:]}-{_PROCESS}"
 
 
 def _recoded(segment: str) -> str:
