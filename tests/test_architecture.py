@@ -36,7 +36,8 @@ IMPORTS: dict[str, set[str] | None] = {
     "snapshots": {"sources", "db"},
     "retention": {"settings", "db"},
     "api": {"model", "settings", "cursors", "metrics", "periods", "sources", "streams", "snapshots", "parquet", "db"},
-    "app": {"settings", "db", "retention", "api"},
+    "dashboard": {"model", "cursors", "metrics", "periods", "db", "api"},
+    "app": {"settings", "db", "retention", "api", "dashboard"},
     "worker": {"settings"},
     "serve": {"settings", "embedded", "db"},
     "demo": set(),
@@ -55,6 +56,7 @@ KNOWS = {
     "litestar": {
         "api",
         "app",
+        "dashboard",
         "cli",  # `hub demo` asks an application in its own process, in the types of ASGI
     },
     "structlog": {"api", "app", "retention"},
@@ -67,6 +69,8 @@ KNOWS = {
     "compression": {"streams"},
     "httpx2": {"client"},
     "rich": {"progress"},
+    "jinja2": {"dashboard"},
+    "cryptography": {"dashboard"},
     "pyarrow": {"parquet"},
     "click": {"cli"},
     "msgspec": set(IMPORTS),
