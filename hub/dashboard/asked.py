@@ -117,8 +117,10 @@ def _span(
     """The first and the last moment. Days chosen by hand win over a period of the API, and that over one by its length."""
     today = now.astimezone(zone).date()
     if days["from"] or days["to"]:
-        last = days["to"] or today
-        return days["from"] and periods.start(days["from"], zone), periods.start(last + timedelta(days=1), zone) - _TICK
+        first, last = days["from"], days["to"] or today
+        return None if first is None else periods.start(first, zone), periods.start(
+            last + timedelta(days=1), zone
+        ) - _TICK
     if looking.period is None and (selection.since or selection.until):
         return selection.since, selection.until or now.astimezone(UTC)
     length = _DAYS.get(looking.period or "90d")

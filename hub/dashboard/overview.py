@@ -58,8 +58,10 @@ async def overview(pool: Pool, asked: Asked, tenants: Sequence[str]) -> Overview
 
 
 async def _report(pool: Pool, metric: Metric[Any], asked: Asked, *, group_by: str | None = None) -> Report[Any]:
-    compare = "previous" if asked.earlier is not None else None
-    breakdown = Breakdown(interval=asked.interval, tz=asked.looking.tz, group_by=group_by, compare=compare)
+    breakdown = Breakdown(
+        interval=asked.interval, tz=asked.looking.tz, group_by=group_by,
+        compare=None if asked.earlier is None else "previous",
+    )  # fmt: skip
     found = await report(pool, metric, asked.selection, breakdown)
     assert not isinstance(found, TooManyBuckets), "checked when it was read"  # noqa: S101
     return found
@@ -245,7 +247,12 @@ def _month(first: date, interval: Interval) -> str:
 def _slices(score: Score, measure: Any, selection: RecordFilter | None) -> list[Slice]:
     return charts.stacked(
         [
-            (part.kind, part.label, part.count, selection and _part_records(selection, part.low, part.high))
+            (
+                part.kind,
+                part.label,
+                part.count,
+                None if selection is None else _part_records(selection, part.low, part.high),
+            )
             for part in score.parts(measure)
         ]
     )

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import wraps
+from typing import TypeVar
 from urllib.parse import parse_qs, quote, urlsplit
 
 import msgspec
@@ -10,11 +11,12 @@ from litestar import Response, get, post
 
 from hub.api import params
 from hub.api.auth import Principal
+from hub.api.export import Export, Exporting
 from hub.api.openapi import Operation
 from hub.api.problems import Forbidden, ProblemDocument, Unauthorized
 from hub.api.strict import StrictRequest
-from hub.cursors import Paging, encode
-from hub.dashboard import asked
+from hub.cursors import Paging
+from hub.dashboard import asked, listing
 from hub.dashboard.overview import overview
 from hub.dashboard.render import page, redirect
 from hub.dashboard.session import DAYS, Sessions
@@ -24,18 +26,20 @@ from hub.model import Record, RecordFilter
 _PAGE = Operation(scope=None, tag="page", answers={200: "text/html"})
 _MAX_TENANTS = 200
 
-Handler = Callable[[StrictRequest], Awaitable[Response[str]]]
+A = TypeVar("A")
 
 
 class SignInNeededError(Exception):
     """There is no session, or its key opens nothing any more."""
 
 
-def _shown(handler: Handler) -> Handler:
+def _shown(
+    handler: Callable[[StrictRequest], Awaitable[A]],
+) -> Callable[[StrictRequest], Awaitable[A | Response[str]]]:
     """What fails is shown as a page. The words, and what is logged, are those of the API."""
 
     @wraps(handler)
-    async def shown(request: StrictRequest) -> Response[str]:
+    async def shown(request: StrictRequest) -> A | Response[str]:
         try:
             return await handler(request)
         except SignInNeededError:
@@ -147,7 +151,7 @@ async def _front(request: StrictRequest) -> Response[str]:
     query = request.scope["query_string"]
     names = [owner.tenant_id] if owner.tenant_id else await tenants.listed(request.pool, _MAX_TENANTS)
     if not names:
-        return page("empty.html", frame=None)
+        return page("empty.html", tenant=None, url=request.app.state.server)
     if owner.tenant_id is None and b"tenant_id=" not in query:
         query += b"&tenant_id=" + quote(names[0]).encode()
     looked = asked.read(query, owner.tenant_id, datetime.now(UTC))
@@ -165,12 +169,27 @@ async def records_page(request: StrictRequest) -> Response[str]:
 @_shown
 async def _records(request: StrictRequest) -> Response[str]:
     owner = await principal(request)
-    query = request.scope["query_string"]
-    selection, paging = params.read(query, RecordFilter, Paging, tenant_id=owner.tenant_id)
+    selection, paging = params.read(request.scope["query_string"], RecordFilter, Paging, tenant_id=owner.tenant_id)
     request.exchange.tenant_id = selection.tenant_id
     texts, following = await records.page(request.pool, selection, paging)
+    count = await records.count(request.pool, selection)
+    request.exchange.counts = {"records": len(texts)}
     found = [msgspec.json.decode(text, type=Record) for text in texts]
-    return page("records.html", records=found, selection=selection, following=following and encode(following))
+    return page("records.html", view=listing.listed(selection, found, count, following), tenant=selection.tenant_id)
 
 
-ROUTES = (front, sign_in_page, sign_in, sign_out, records_page)
+@get("/export", opt={"operation": Operation(scope=None, tag="page", answers={200: "text/csv"})})
+async def export_records(request: StrictRequest) -> Response[str] | Export:
+    """The records behind a number as a file."""
+    return await _export(request)
+
+
+@_shown
+async def _export(request: StrictRequest) -> Export:
+    owner = await principal(request)
+    selection, wanted = params.read(request.scope["query_string"], RecordFilter, Exporting, tenant_id=owner.tenant_id)
+    request.exchange.tenant_id = selection.tenant_id
+    return Export(request, selection, wanted)
+
+
+ROUTES = (front, sign_in_page, sign_in, sign_out, records_page, export_records)
