@@ -10,7 +10,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
 from hub import db, retention, settings
-from hub.api import analytics, batch, batches, export, logs, meta, records, rejects, sources, submissions
+from hub.api import analytics, batch, batches, export, logs, meta, records, rejects, search, sources, submissions
 from hub.api.auth import Keyring
 from hub.api.edge import Edge
 from hub.api.gate import Gate
@@ -18,6 +18,7 @@ from hub.api.strict import StrictRequest
 from hub.dashboard import pages
 from hub.dashboard.session import Sessions
 from hub.db.erasures import Markers
+from hub.db.search import Index
 from hub.db.writer import Writer
 from hub.settings import Settings
 
@@ -37,12 +38,14 @@ def create_app(settings: Settings) -> Edge:
         app.state.batches = Gate(settings.batch_concurrency, "batches")
         app.state.exports = Gate(settings.export_concurrency, "exports")
         app.state.settings = settings
+        app.state.index = Index(app.state.pool)
         app.state.batch_max_bytes = settings.batch_max_bytes
         app.state.keyring = Keyring(app.state.pool, settings.api_key)
         try:
             async with retention.expiring(app.state.pool, settings):
                 yield
         finally:
+            await app.state.index.close()
             await app.state.writer.close()
             await app.state.pool.close()
 
@@ -50,6 +53,7 @@ def create_app(settings: Settings) -> Edge:
         route_handlers=[
             *records.ROUTES,
             *export.ROUTES,
+            *search.ROUTES,
             *submissions.ROUTES,
             *batch.ROUTES,
             *batches.ROUTES,

@@ -66,6 +66,8 @@ class Settings(Struct, kw_only=True, frozen=True, rename="upper"):
     rejects_retention_days: Annotated[int, Meta(ge=1, le=3650)] = 90
     """How long batches and what they rejected are kept."""
     source_payload_max_bytes: Bytes = 16 * 1024 * 1024
+    allow_private_addresses: bool = False
+    """Whether a survey tool may be asked at an address that is not of the public internet, such as one next door."""
 
     @property
     def url(self) -> str:

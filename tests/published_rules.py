@@ -17,7 +17,7 @@ from hub.model import RecordFilter, SubmissionFilter
 REFUSED = [
     # Two parameters are compared; a schema sees one.
     (
-        r"GET .*/(feedback-records(/count|/export)?|rejects|submissions|analytics/\w+)",
+        r"GET .*/(feedback-records(/count|/export|/search)?|rejects|submissions|analytics/\w+)",
         r"\w*since|\w+_min",
         r"must not be greater than \w+",
     ),
@@ -33,7 +33,7 @@ REFUSED = [
         r"does not fit field_type \w+|is required for field_type \w+|must be between 0 and 10",
     ),
     # Its content was made by the server; a schema sees its letters.
-    (r"GET .*/(feedback-records|rejects|submissions)", "cursor", r"omit it for the first page, .*"),
+    (r"GET .*/(feedback-records(/search)?|rejects|submissions)", "cursor", r"omit it for the first page, .*"),
     # The survey tool decides what its payloads are, and may change them any day.
     (r"(POST|PUT) /v1/sources/.*", "", r"Expected .*"),
     (r"POST /v1/sources/.*", r"\[\d+\]", r".*"),

@@ -25,6 +25,7 @@ IMPORTS: dict[str, set[str] | None] = {
     "streams": set(),
     "embedded": set(),
     "client": {"settings"},
+    "addresses": set(),
     "documents": {"streams"},
     "progress": set(),
     "parquet": set(),
@@ -32,6 +33,7 @@ IMPORTS: dict[str, set[str] | None] = {
     "import_hub": {"client", "cursors", "db"},
     "backfill": {"client", "documents", "model", "streams", "api"},
     "sources": {"model"},
+    "pull": {"addresses", "sources"},
     "db": {"model", "settings", "cursors", "metrics", "periods"},
     "snapshots": {"sources", "db"},
     "retention": {"settings", "db"},
@@ -44,7 +46,7 @@ IMPORTS: dict[str, set[str] | None] = {
     "cli": ANYTHING,
     "__main__": {"cli"},
 }
-PURE = {"model", "cursors", "metrics", "periods", "streams", "sources", "documents"}
+PURE = {"model", "cursors", "addresses", "metrics", "periods", "streams", "sources", "documents"}
 
 # Who knows each library. msgspec is everywhere.
 KNOWS = {
@@ -67,7 +69,7 @@ KNOWS = {
     "uvicorn": {"worker"},
     "backports": {"streams"},
     "compression": {"streams"},
-    "httpx2": {"client"},
+    "httpx2": {"client", "pull"},
     "rich": {"progress"},
     "jinja2": {"dashboard"},
     "cryptography": {"dashboard"},

@@ -34,6 +34,7 @@ from hub.api.problems import (
 )
 from hub.db import Pool
 from hub.db.erasures import Markers
+from hub.db.search import Index
 from hub.db.writer import Writer
 from hub.model import EARLIEST, LATEST, MAX_DEPTH, MAX_KEY_BYTES, NO_METADATA, NewRecord, TenantRecord, key_bytes
 
@@ -74,6 +75,11 @@ class StrictRequest(Request[Principal, Principal, State]):
     def markers(self) -> Markers:
         """What names the things that were erased."""
         return cast("Markers", self.app.state.markers)
+
+    @property
+    def index(self) -> Index:
+        """The words of texts, for those who search."""
+        return cast("Index", self.app.state.index)
 
     @property
     def writer(self) -> Writer:

@@ -13,7 +13,16 @@ from msgspec import Struct, field
 from hub.db import SQL, Connection, query
 
 # On Citus: spread by tenant_id, each beside the first; copied to every node; kept on the coordinator.
-DISTRIBUTED = ("feedback_records", "submissions", "forms", "rejects", "imports", "erasures")
+DISTRIBUTED = (
+    "feedback_records",
+    "submissions",
+    "forms",
+    "rejects",
+    "imports",
+    "erasures",
+    "search_tenants",
+    "search_texts",
+)
 REPLICATED = ("api_keys",)
 LOCAL = ("schema_migrations", "batches", "secret", "reflattenings")
 

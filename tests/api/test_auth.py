@@ -362,6 +362,8 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ]
         for metric in ("nps", "volume")
     },
+    ("GET", "/v1/feedback-records/search"): [("?tenant_id=other", None, 403), ("?q=x", None, 200)],
+    ("GET", "/v1/analytics/terms"): [("?tenant_id=other", None, 403), ("", None, 200)],
     ("DELETE", "/v1/feedback-records"): [
         ("?user_id=u", None, 200),
         ("?user_id=u&tenant_id=other", None, 403),

@@ -7,10 +7,11 @@ with doomed as (
     order by created_at, id
     limit $5
 ),
-deleted as (
+touched as (
     delete from feedback_records as r
     using doomed as d
     where r.tenant_id = $1 and r.id = d.id and r.updated_at = r.created_at
-    returning d.created_at
-)
-select (select count(*) from deleted) as deleted, (select max(created_at) from doomed) as latest
+    returning r.tenant_id, r.submission_id, r.field_id
+),
+changed as (/* include search/_changed */)
+select (select count(*) from touched) as deleted, (select max(created_at) from doomed) as latest

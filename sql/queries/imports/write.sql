@@ -1,6 +1,7 @@
 -- Records of the other hub as they are, id and times too. Whatever holds their key here becomes them: what may not was left out
 -- before. As JSON and not by COPY, because the driver takes the first and the last time that Python knows for infinities. A
 -- metadata of JSON null stays one.
+with touched as (
 insert into feedback_records (/* include imports/_columns */, batch_id)
 select r.id, r.collected_at, r.created_at, r.updated_at, r.source_type, r.source_id, r.source_name, r.field_id, r.field_label,
     r.field_type, r.field_group_id, r.field_group_label, r.value_text, r.value_id, r.value_number, r.value_boolean, r.value_date,
@@ -35,3 +36,6 @@ set
     sentiment_score = excluded.sentiment_score,
     emotions = excluded.emotions,
     batch_id = excluded.batch_id
+    returning tenant_id, submission_id, field_id
+)
+/* include search/_changed */

@@ -1,7 +1,8 @@
 -- Everything a user said, within one tenant or in all of them; how much it was in each submission.
-with gone as (
+with touched as (
     delete from feedback_records
     where user_id = $1 and ($2::text is null or tenant_id = $2)
-    returning tenant_id, submission_id
-)
-select tenant_id, submission_id, count(*) from gone group by tenant_id, submission_id
+    returning tenant_id, submission_id, field_id
+),
+changed as (/* include search/_changed */)
+select tenant_id, submission_id, count(*) from touched group by tenant_id, submission_id
