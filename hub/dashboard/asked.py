@@ -11,12 +11,12 @@ from msgspec import Meta, Struct, structs
 from hub import periods
 from hub.api import params
 from hub.api.problems import InvalidParam, ValidationFailed
+from hub.cursors import Cursor
 from hub.dashboard.render import day
 from hub.db.analytics import dimension
-from hub.model import Name, RecordFilter
+from hub.model import Name, RecordFilter, Segment
 from hub.periods import Interval
 
-Segment = Literal["promoter", "passive", "detractor"]
 Period = Literal["30d", "90d", "12m", "all"]
 
 PERIODS: dict[Period, str] = {"30d": "30 days", "90d": "90 days", "12m": "12 months", "all": "All"}
@@ -39,6 +39,8 @@ class Looking(Struct, kw_only=True, frozen=True, rename={"from_": "from"}):
     group_by: Annotated[str, Meta(max_length=264)] = ""
     q: Name = ""
     segment: Segment | None = None
+    cursor: Cursor | None = None
+    """Where the comments go on."""
 
 
 class Asked(Struct, kw_only=True, frozen=True):

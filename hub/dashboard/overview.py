@@ -8,9 +8,12 @@ from typing import Any
 
 from msgspec import structs
 
+from hub.api.analytics import TOO_MANY
+from hub.api.problems import InvalidParam, ValidationFailed
 from hub.dashboard import charts
 from hub.dashboard.asked import PERIODS, Asked
 from hub.dashboard.charts import Point, Slice
+from hub.dashboard.health import health
 from hub.dashboard.render import NOTHING, day, number, signed
 from hub.dashboard.scores import NPS_SCORE, Score
 from hub.dashboard.view import (
@@ -22,12 +25,16 @@ from hub.dashboard.view import (
     OverTime,
     Overview,
     Row,
+    Select,
     Share,
     Tile,
     Tone,
 )
+from hub.dashboard.words import words
 from hub.db import Pool
+from hub.db import tenants as stored
 from hub.db.analytics import VOLUME, Breakdown, Metric, TooManyBuckets, report
+from hub.db.search import Index
 from hub.metrics import Bucket, Change, Measure, Report
 from hub.model import MetadataIs, RecordFilter, query_string
 from hub.periods import Interval
@@ -38,33 +45,56 @@ _BAR_HEIGHT = 48
 _NOT_CHIPS = {"tenant_id", "source_id", "field_id", "since", "until"}
 
 
-async def overview(pool: Pool, asked: Asked, tenants: Sequence[str]) -> Overview:
+async def overview(
+    pool: Pool, index: Index, asked: Asked, tenants: Sequence[str], key_tenant_id: str | None
+) -> Overview:
     """Everything on the page. What can be asked at the same time is."""
-    scores, volume = await asyncio.gather(_report(pool, NPS_SCORE.metric, asked), _report(pool, VOLUME, asked))
-    view = _frame(asked, tenants)
+    tenant_id = asked.selection.tenant_id
+    volume, sources, fields, members = await asyncio.gather(
+        _report(pool, VOLUME, asked),
+        _grouped(
+            pool, VOLUME, structs.replace(asked, selection=structs.replace(asked.selection, source_id=())), "source_id"
+        ),
+        _grouped(
+            pool, VOLUME, structs.replace(asked, selection=structs.replace(asked.selection, field_id=())), "field_id"
+        ),
+        stored.members(pool, tenant_id),
+    )
+    dimensions = [*members, "language", "source_id"]
+    group_by = asked.looking.group_by or dimensions[0]
+    view = _frame(asked, tenants, _selects(asked, sources, fields, dimensions, group_by))
     if not volume.total.records:
         return structs.replace(view, empty=_nothing(asked))
-    before, groups, groups_before = await asyncio.gather(
-        _before(pool, NPS_SCORE.metric, asked),
-        _report(pool, NPS_SCORE.metric, asked, group_by=asked.looking.group_by or None),
-        _before(pool, NPS_SCORE.metric, asked, group_by=asked.looking.group_by or None),
+    score = NPS_SCORE
+    now, before, groups, groups_before, said, incoming = await asyncio.gather(
+        _report(pool, score.metric, asked),
+        _before(pool, score.metric, asked),
+        _report(pool, score.metric, asked, group_by=group_by),
+        _before(pool, score.metric, asked, group_by=group_by),
+        words(pool, index, asked),
+        health(pool, asked, sources, key_tenant_id),
     )
     return structs.replace(
         view,
-        tiles=[_score_tile(NPS_SCORE, scores), _volume_tile(volume)],
-        over_time=_over_time(NPS_SCORE, scores, before, asked) if scores.total.count else None,
-        groups=_groups(NPS_SCORE, groups, groups_before, asked) if asked.looking.group_by else None,
+        tiles=[_score_tile(score, now), _volume_tile(volume)],
+        over_time=_over_time(score, now, before, asked) if now.total.count else None,
+        groups=_groups(score, groups, groups_before, asked, group_by) if now.total.count else None,
+        words=said,
+        health=incoming,
     )
 
 
 async def _report(pool: Pool, metric: Metric[Any], asked: Asked, *, group_by: str | None = None) -> Report[Any]:
-    breakdown = Breakdown(
-        interval=asked.interval, tz=asked.looking.tz, group_by=group_by,
-        compare=None if asked.earlier is None else "previous",
+    """Over time, and against the period before if there is one."""
+    return await _found(
+        pool,
+        metric,
+        asked.selection,
+        Breakdown(
+            interval=asked.interval, tz=asked.looking.tz, group_by=group_by,
+            compare=None if asked.earlier is None else "previous",
+        ),
     )  # fmt: skip
-    found = await report(pool, metric, asked.selection, breakdown)
-    assert not isinstance(found, TooManyBuckets), "checked when it was read"  # noqa: S101
-    return found
 
 
 async def _before(pool: Pool, metric: Metric[Any], asked: Asked, *, group_by: str | None = None) -> Report[Any] | None:
@@ -74,10 +104,21 @@ async def _before(pool: Pool, metric: Metric[Any], asked: Asked, *, group_by: st
     return await _report(pool, metric, structs.replace(asked, selection=asked.earlier, earlier=None), group_by=group_by)
 
 
-def _frame(asked: Asked, tenants: Sequence[str]) -> Overview:
+async def _grouped(pool: Pool, metric: Metric[Any], asked: Asked, group_by: str) -> Report[Any]:
+    return await _found(pool, metric, asked.selection, Breakdown(group_by=group_by))
+
+
+async def _found(pool: Pool, metric: Metric[Any], selection: RecordFilter, breakdown: Breakdown) -> Report[Any]:
+    found = await report(pool, metric, selection, breakdown)
+    if isinstance(found, TooManyBuckets):
+        raise ValidationFailed([InvalidParam("interval", TOO_MANY)])
+    return found
+
+
+def _frame(asked: Asked, tenants: Sequence[str], selects: list[Select]) -> Overview:
     looking, selection = asked.looking, asked.selection
     by_length = looking.period or ("" if looking.from_ or looking.to or asked.has_span else "90d")
-    shown = {"tenant_id", "source_id", "field_id", "period", "from", "to", "compare", "group_by"}
+    shown = {"tenant_id", "period", "from", "to", "cursor", *(select.name for select in selects)}
     return Overview(
         tenant=selection.tenant_id,
         tenants=sorted({*tenants, selection.tenant_id}),
@@ -86,7 +127,7 @@ def _frame(asked: Asked, tenants: Sequence[str]) -> Overview:
         periods=[Choice(label=label, value=name, selected=name == by_length) for name, label in PERIODS.items()],
         first=looking.from_,
         last=looking.to,
-        selects=[],
+        selects=selects,
         intervals=[
             Choice(label=label, value=asked.link(interval=name), selected=name == asked.interval)
             for name, label in _INTERVALS.items()
@@ -95,6 +136,39 @@ def _frame(asked: Asked, tenants: Sequence[str]) -> Overview:
         period=asked.period,
         compared=asked.earlier is not None,
     )
+
+
+def _selects(
+    asked: Asked, sources: Report[Any], fields: Report[Any], dimensions: Sequence[str], group_by: str
+) -> list[Select]:
+    def of(name: str, label: str, everything: str, found: Report[Any], chosen: Sequence[str]) -> Select:
+        labels = {group.key: group.label or group.key for group in found.groups or [] if group.key}
+        labels |= {key: key for key in chosen if key not in labels}
+        choices = [Choice(label=labels[key], value=key, selected=key in chosen) for key in labels]
+        return Select(id=name, name=name, label=label, choices=[Choice(label=everything, value=""), *choices])
+
+    dimensions = [*dimensions, *([group_by] if group_by not in dimensions else [])]
+    return [
+        of("source_id", "Source", "All sources", sources, asked.selection.source_id),
+        of("field_id", "Question", "All questions", fields, asked.selection.field_id),
+        Select(
+            id="group_by", name="group_by", label="Groups",
+            choices=[Choice(label=f"by {called(name)}", value=name, selected=name == group_by) for name in dimensions],
+        ),
+        Select(
+            id="compare", name="compare", label="Compare",
+            choices=[
+                Choice(label="vs. period before", value="previous", selected=asked.looking.compare == "previous"),
+                Choice(label="no comparison", value="none", selected=asked.looking.compare == "none"),
+            ],
+        ),
+    ]  # fmt: skip
+
+
+def called(group_by: str) -> str:
+    """A dimension in words."""
+    name = group_by.rpartition(".")[2].rpartition(":")[2]
+    return name.removesuffix("_id").replace("_", " ")
 
 
 def _chips(asked: Asked) -> list[Chip]:
@@ -262,11 +336,12 @@ def _part_records(selection: RecordFilter, low: float, high: float) -> str:
     return f"records?{query_string(structs.replace(selection, value_number_min=low, value_number_max=high))}"
 
 
-def _groups(score: Score, found: Report[Any], before: Report[Any] | None, asked: Asked) -> Groups:
+def _groups(score: Score, found: Report[Any], before: Report[Any] | None, asked: Asked, group_by: str) -> Groups:
     groups = found.groups or []
     then = {group.key: group.measure for group in before.groups or []} if before else {}
     sparks = [[score.value(bucket.measure) for bucket in group.series or []] for group in groups]
-    low, high = score.bounds or _range(list(chain.from_iterable(sparks)))
+    every = _range(list(chain.from_iterable(sparks)))
+    low, high = score.bounds or every
     rows = []
     for group, values in zip(groups, sparks, strict=True):
         measure, earlier = group.measure, then.get(group.key)
@@ -283,26 +358,24 @@ def _groups(score: Score, found: Report[Any], before: Report[Any] | None, asked:
                 at=_placed(score.value(measure), low, high),
                 low=_placed(measure.ci_low, low, high),
                 high=_placed(measure.ci_high, low, high),
-                spark=charts.spark(values, low, high),
+                spark=charts.spark(values, *every),
                 change=signed(change.difference, score.digits) if change is not None and known else NOTHING,
                 tone=_tone(change) if change is not None and known else "",
-                href=_group_link(asked, group.key),
+                href=_group_link(asked, group_by, group.key),
                 records=group.records and f"records?{group.records}",
             )
         )
-    by = asked.looking.group_by.rpartition(".")[2].rpartition(":")[2]
     omitted = f"{found.groups_omitted} smaller groups are not shown" if found.groups_omitted else ""
     return Groups(
-        title=f"{score.name} by {by}", by=by.capitalize(), note=omitted, bounds=f"{number(low)} to {number(high)}",
+        title=f"{score.name} by {called(group_by)}", by=called(group_by).capitalize(), note=omitted, bounds=f"{number(low)} to {number(high)}",
         zero=charts.place(0, low, high) if low < 0 < high else None, rows=rows,
         parts=", ".join(part.label.lower() for part in score.parts(found.total)),
     )  # fmt: skip
 
 
-def _group_link(asked: Asked, key: str | None) -> str | None:
+def _group_link(asked: Asked, group_by: str, key: str | None) -> str | None:
     """The page for this group alone."""
-    by = asked.looking.group_by
-    return None if key is None or by.startswith("answer:") else asked.link(**{by: key})
+    return None if key is None or group_by.startswith("answer:") else asked.link(**{group_by: key})
 
 
 def _placed(value: float | None, low: float, high: float) -> float | None:

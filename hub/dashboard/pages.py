@@ -156,7 +156,7 @@ async def _front(request: StrictRequest) -> Response[str]:
         query += b"&tenant_id=" + quote(names[0]).encode()
     looked = asked.read(query, owner.tenant_id, datetime.now(UTC))
     request.exchange.tenant_id = looked.selection.tenant_id
-    view = await overview(request.pool, looked, names)
+    view = await overview(request.pool, request.index, looked, names, owner.tenant_id)
     return page("overview.html", view=view, tenant=view.tenant)
 
 

@@ -118,6 +118,69 @@ class Nothing(Struct, frozen=True, kw_only=True):
     command: str = ""
 
 
+class Bar(Struct, frozen=True, kw_only=True):
+    """A row with a bar."""
+
+    label: str
+    width: float
+    count: int
+    href: str | None = None
+    value: str = ""
+    detail: str = ""
+
+
+class Comment(Struct, frozen=True, kw_only=True):
+    """A text, in parts that were searched for and parts that were not, and what its writer scored."""
+
+    parts: list[tuple[str, bool]]
+    language: str
+    score: str
+    kind: str
+    note: str
+    href: str
+
+
+class Words(Struct, frozen=True, kw_only=True):
+    """What was written."""
+
+    q: str
+    kept: list[tuple[str, str]]
+    """The rest of the query, for the form of the search."""
+    segments: list[Choice]
+    terms: list[Bar]
+    terms_of: str
+    comments: list[Comment]
+    more: str | None
+    note: str
+
+
+class Delivered(Struct, frozen=True, kw_only=True):
+    """A source, and how much came from it."""
+
+    label: str
+    records: int
+    submissions: int
+    href: str
+
+
+class Sent(Struct, frozen=True, kw_only=True):
+    """A batch, and what became of it."""
+
+    label: str
+    state: str
+    received: int
+    stored: int
+    rejected: int
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """What comes in, and what does not."""
+
+    sources: list[Delivered]
+    batches: list[Sent]
+    rejects: list[Bar]
+
+
 class Overview(Struct, frozen=True, kw_only=True):
     tenant: str
     tenants: list[str]
@@ -137,3 +200,5 @@ class Overview(Struct, frozen=True, kw_only=True):
     tiles: list[Tile] = []
     over_time: OverTime | None = None
     groups: Groups | None = None
+    words: Words | None = None
+    health: Health | None = None

@@ -3,6 +3,7 @@
 from hub.db import Pool, query
 
 _NEXT = query("tenants/next")
+_MEMBERS = query("tenants/members")
 
 
 async def listed(pool: Pool, most: int) -> list[str]:
@@ -15,3 +16,9 @@ async def listed(pool: Pool, most: int) -> list[str]:
                 break
             found.append(name)
     return found
+
+
+async def members(pool: Pool, tenant_id: str) -> list[str]:
+    """Members of metadata by which a tenant's records can be grouped, as the latest have them."""
+    async with pool.acquire() as connection:
+        return [row["name"] for row in await connection.fetch(_MEMBERS, tenant_id)]
