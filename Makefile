@@ -40,8 +40,10 @@ test-sdk: .venv/.dev
 bench: .venv/.dev
 	$(BIN)/python -m tests.benchmarks
 
-# Swagger UI as npm has it, for /docs. After a change of the version: new sums into SHA512SUMS, and a look at the page.
+# Swagger UI as npm has it, for /docs, and axe-core, which tests the page. After a change of a version: new sums into SHA512SUMS,
+# and a look at the page.
 SWAGGER_UI := 5.35.0
+AXE := 4.14.1
 
 vendor:
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && cd "$$folder" && \
@@ -49,6 +51,10 @@ vendor:
 	mv LICENSE swagger-ui.LICENSE && mv NOTICE swagger-ui.NOTICE && \
 	sha512sum --check "$(CURDIR)/hub/assets/SHA512SUMS" && \
 	cp $$(sed 's/.* //' "$(CURDIR)/hub/assets/SHA512SUMS") "$(CURDIR)/hub/assets"
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && cd "$$folder" && \
+	tar xzf "$$(npm pack --silent axe-core@$(AXE))" && cd package && \
+	sha512sum --check "$(CURDIR)/tests/dashboard/axe/SHA512SUMS" && \
+	cp $$(sed 's/.* //' "$(CURDIR)/tests/dashboard/axe/SHA512SUMS") "$(CURDIR)/tests/dashboard/axe"
 
 format: .venv/.dev
 	$(BIN)/ruff check --fix
