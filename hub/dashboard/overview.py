@@ -15,7 +15,7 @@ from hub.dashboard.asked import PERIODS, Asked
 from hub.dashboard.charts import Point, Slice
 from hub.dashboard.health import health
 from hub.dashboard.render import NOTHING, day, number, signed
-from hub.dashboard.scores import NPS_SCORE, Score
+from hub.dashboard.scores import NPS_SCORE, Part, Score
 from hub.dashboard.view import (
     Chip,
     Choice,
@@ -261,7 +261,7 @@ def _over_time(score: Score, found: Report[Any], before: Report[Any] | None, ask
             Share(
                 kind=part.kind, label=part.label, count=part.count,
                 share=100 * part.count / found.total.count if found.total.count else None,
-                href=_part_records(asked.selection, part.low, part.high),
+                href=_part_records(score, asked.selection, part),
             )
             for part in reversed(parts)
         ],
@@ -325,15 +325,17 @@ def _slices(score: Score, measure: Any, selection: RecordFilter | None) -> list[
                 part.kind,
                 part.label,
                 part.count,
-                None if selection is None else _part_records(selection, part.low, part.high),
+                None if selection is None else _part_records(score, selection, part),
             )
             for part in score.parts(measure)
         ]
     )
 
 
-def _part_records(selection: RecordFilter, low: float, high: float) -> str:
-    return f"records?{query_string(structs.replace(selection, value_number_min=low, value_number_max=high))}"
+def _part_records(score: Score, selection: RecordFilter, part: Part) -> str:
+    types = score.metric.field_types or selection.field_type
+    some = structs.replace(selection, field_type=types, value_number_min=part.low, value_number_max=part.high)
+    return f"records?{query_string(some)}"
 
 
 def _groups(score: Score, found: Report[Any], before: Report[Any] | None, asked: Asked, group_by: str) -> Groups:

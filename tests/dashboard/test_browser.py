@@ -13,6 +13,8 @@ from tests.dashboard.conftest import PERIOD, Demo, Visit
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("browser")]
 
+FIRST_PAINT = """new Promise(resolve => new PerformanceObserver(list => resolve(
+    list.getEntriesByName("first-contentful-paint")[0].startTime)).observe({type: "paint", buffered: true}))"""
 AXE = Path(__file__).parent / "axe"
 
 
@@ -46,7 +48,9 @@ def test_a_filter_changes_the_numbers_and_the_address(visit: Visit) -> None:
     """And the address alone shows the same to somebody else."""
     visit.sign_in()
     everybody = number(visit.page, "NPS")
-    visit.page.get_by_label("Source").select_option(label="In-app NPS")
+    source = visit.page.get_by_label("Source", exact=True)
+    source.focus()
+    source.select_option(label="In-app NPS")
     expect(visit.page).to_have_url(re.compile("source_id=northwind-in-app"))
     expect(visit.page.locator("#source_id")).to_be_focused()
     filtered = number(visit.page, "NPS")
@@ -211,7 +215,7 @@ def test_without_a_script_the_numbers_are_the_same(visit: Visit, demo: Demo, chr
     page.goto(f"{demo.url}/?{PERIOD}")
     assert page.locator(".tile b").all_inner_texts() == numbers
     assert page.locator(".plot .line").count() > 0
-    page.get_by_label("Source").select_option(label="In-app NPS")
+    page.get_by_label("Source", exact=True).select_option(label="In-app NPS")
     page.get_by_role("button", name="Show").click()
     assert "source_id=northwind-in-app" in page.url
     assert page.locator(".tile b").all_inner_texts() != numbers
@@ -234,7 +238,7 @@ def test_the_first_paint_is_quick(visit: Visit) -> None:
     paints = []
     for _ in range(5):
         visit.page.reload()
-        paints.append(visit.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+        paints.append(visit.page.evaluate(FIRST_PAINT))
     assert min(paints) < 500
 
 
