@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: run demo check lint types test test-postgres test-citus test-sdk bench vendor format clean
+.PHONY: run demo check lint types test test-postgres test-citus test-sdk bench pictures vendor format clean
 
 run: .venv/.run
 	@exec $(BIN)/hub serve
@@ -39,6 +39,10 @@ test-sdk: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python -m tests.benchmarks
+
+# The pictures of the documentation and the numbers of the README, from the demo; needs Debian's chromium and fonts-inter.
+pictures: .venv/.dev
+	$(BIN)/python -m tests.dashboard.pictures
 
 # Swagger UI as npm has it, for /docs, and axe-core, which tests the page. After a change of a version: new sums into SHA512SUMS,
 # and a look at the page.

@@ -28,14 +28,16 @@ def environment(data_dir: Path, **variables: str) -> dict[str, str]:
     }
 
 
-def hub(data_dir: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def hub(
+    data_dir: Path, *arguments: str, patience: float = PATIENCE, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Runs a command of the hub to its end."""
     return subprocess.run(
         [sys.executable, "-m", "hub", *arguments],
         env=environment(data_dir, **variables),
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=patience,
         check=False,
     )
 

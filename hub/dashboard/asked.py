@@ -14,7 +14,7 @@ from hub.api.problems import InvalidParam, ValidationFailed
 from hub.cursors import Cursor
 from hub.dashboard.render import day
 from hub.db.analytics import dimension
-from hub.model import Name, RecordFilter, Segment
+from hub.model import FieldType, Name, RecordFilter, Segment
 from hub.periods import Interval
 
 Period = Literal["30d", "90d", "12m", "all"]
@@ -37,6 +37,8 @@ class Looking(Struct, kw_only=True, frozen=True, rename={"from_": "from"}):
     tz: Annotated[str, Meta(max_length=64)] = "UTC"
     compare: Literal["previous", "none"] = "previous"
     group_by: Annotated[str, Meta(max_length=264)] = ""
+    score: FieldType | None = None
+    """Which score is looked at over time and by group."""
     q: Name = ""
     segment: Segment | None = None
     cursor: Cursor | None = None
@@ -57,6 +59,10 @@ class Asked(Struct, kw_only=True, frozen=True):
     """The query as it came, for the links."""
     has_span: bool = False
     """The period came as `since` or `until`."""
+
+    def without(self, name: str) -> "Asked":
+        """The same without one of the filters."""
+        return structs.replace(self, selection=structs.replace(self.selection, **{name: ()}))
 
     def last_day(self, first: date) -> date:
         """Of the bucket that begins with this day."""

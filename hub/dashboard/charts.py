@@ -202,4 +202,4 @@ def _thinned(ticks: Sequence[Tick]) -> list[Tick]:
 
 
 def _short(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) else f"{value:g}"
+    return (f"{value:,.0f}" if value == int(value) else f"{value:g}").replace("-", "\N{MINUS SIGN}")

@@ -1,8 +1,9 @@
 """The page `/`: every number asked of the functions that answer the HTTP API, then put where the template shows it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -14,8 +15,10 @@ from hub.dashboard import charts
 from hub.dashboard.asked import PERIODS, Asked
 from hub.dashboard.charts import Point, Slice
 from hub.dashboard.health import health
+from hub.dashboard.questions import questions
 from hub.dashboard.render import NOTHING, day, number, signed
-from hub.dashboard.scores import NPS_SCORE, Part, Score
+from hub.dashboard.scores import SCORES, Score
+from hub.dashboard.scores import Part as ScorePart
 from hub.dashboard.view import (
     Chip,
     Choice,
@@ -33,14 +36,17 @@ from hub.dashboard.view import (
 from hub.dashboard.words import words
 from hub.db import Pool
 from hub.db import tenants as stored
-from hub.db.analytics import VOLUME, Breakdown, Metric, TooManyBuckets, report
+from hub.db.analytics import VOLUME, Breakdown, Metric, MixedScales, TooManyBuckets, report
+from hub.db.questions import Asked as Part
+from hub.db.questions import listed
 from hub.db.search import Index
 from hub.metrics import Bucket, Change, Measure, Report
-from hub.model import MetadataIs, RecordFilter, query_string
+from hub.model import FieldType, MetadataIs, RecordFilter, query_string
 from hub.periods import Interval
 
 _INTERVALS: dict[Interval, str] = {"day": "Day", "week": "Week", "month": "Month"}
 _BAR_HEIGHT = 48
+_TILES = 3
 # What has selects of its own, or is no filter.
 _NOT_CHIPS = {"tenant_id", "source_id", "field_id", "since", "until"}
 
@@ -49,43 +55,65 @@ async def overview(
     pool: Pool, index: Index, asked: Asked, tenants: Sequence[str], key_tenant_id: str | None
 ) -> Overview:
     """Everything on the page. What can be asked at the same time is."""
-    tenant_id = asked.selection.tenant_id
-    volume, sources, fields, members = await asyncio.gather(
+    volume, sources, parts, members, choice = await asyncio.gather(
         _report(pool, VOLUME, asked),
-        _grouped(
-            pool, VOLUME, structs.replace(asked, selection=structs.replace(asked.selection, source_id=())), "source_id"
-        ),
-        _grouped(
-            pool, VOLUME, structs.replace(asked, selection=structs.replace(asked.selection, field_id=())), "field_id"
-        ),
-        stored.members(pool, tenant_id),
+        _found(pool, VOLUME, asked.without("source_id").selection, Breakdown(group_by="source_id")),
+        listed(pool, asked.selection),
+        stored.members(pool, asked.selection.tenant_id),
+        listed(pool, asked.without("field_id").selection),
     )
     dimensions = [*members, "language", "source_id"]
     group_by = asked.looking.group_by or dimensions[0]
-    view = _frame(asked, tenants, _selects(asked, sources, fields, dimensions, group_by))
+    view = _frame(asked, tenants, _selects(asked, sources, choice, dimensions, group_by))
     if not volume.total.records:
         return structs.replace(view, empty=_nothing(asked))
-    score = NPS_SCORE
-    now, before, groups, groups_before, said, incoming = await asyncio.gather(
-        _report(pool, score.metric, asked),
-        _before(pool, score.metric, asked),
-        _report(pool, score.metric, asked, group_by=group_by),
-        _before(pool, score.metric, asked, group_by=group_by),
+    names = _scored(asked, {part.field_type for part in parts})
+    chosen = asked.looking.score if asked.looking.score in names else next(iter(names), None)
+    said, incoming, detail, answered, *reports = await asyncio.gather(
         words(pool, index, asked),
         health(pool, asked, sources, key_tenant_id),
+        _detail(pool, asked, chosen, group_by),
+        questions(partial(_found, pool), asked, parts),
+        *(_report(pool, SCORES[name].metric, asked) for name in names),
     )
+    found = dict(zip(names, reports, strict=True))
+    tiles = [_score_tile(SCORES[name], report, asked, name, chosen) for name, report in found.items()]
+    view = structs.replace(
+        view, tiles=[*tiles[:_TILES], _volume_tile(volume)], words=said, health=incoming, questions=answered
+    )
+    if chosen is None or (now := found[chosen]) is None or not now.total.count:
+        return view
+    before, groups, groups_before = detail
     return structs.replace(
         view,
-        tiles=[_score_tile(score, now), _volume_tile(volume)],
-        over_time=_over_time(score, now, before, asked) if now.total.count else None,
-        groups=_groups(score, groups, groups_before, asked, group_by) if now.total.count else None,
-        words=said,
-        health=incoming,
+        over_time=_over_time(SCORES[chosen], now, before, asked),
+        groups=_groups(SCORES[chosen], groups, groups_before, asked, group_by) if groups else None,
     )
 
 
-async def _report(pool: Pool, metric: Metric[Any], asked: Asked, *, group_by: str | None = None) -> Report[Any]:
-    """Over time, and against the period before if there is one."""
+def _scored(asked: Asked, there: Collection[str | None]) -> list[FieldType]:
+    """The scores there are answers for. Ratings and numbers of several questions have nothing in common."""
+    one = len(asked.selection.field_id) == 1
+    return [name for name in SCORES if name in there and (one or name in ("nps", "csat", "ces"))]
+
+
+async def _detail(
+    pool: Pool, asked: Asked, name: FieldType | None, group_by: str
+) -> tuple[Report[Any] | None, Report[Any] | None, Report[Any] | None]:
+    """The chosen score before, by group, and by group before."""
+    if name is None:
+        return None, None, None
+    metric = SCORES[name].metric
+    before, groups, groups_before = await asyncio.gather(
+        _before(pool, metric, asked),
+        _report(pool, metric, asked, group_by=group_by),
+        _before(pool, metric, asked, group_by=group_by),
+    )
+    return before, groups, groups_before
+
+
+async def _report(pool: Pool, metric: Metric[Any], asked: Asked, *, group_by: str | None = None) -> Report[Any] | None:
+    """Over time, and against the period before if there is one. None where several scales have no common score."""
     return await _found(
         pool,
         metric,
@@ -104,15 +132,11 @@ async def _before(pool: Pool, metric: Metric[Any], asked: Asked, *, group_by: st
     return await _report(pool, metric, structs.replace(asked, selection=asked.earlier, earlier=None), group_by=group_by)
 
 
-async def _grouped(pool: Pool, metric: Metric[Any], asked: Asked, group_by: str) -> Report[Any]:
-    return await _found(pool, metric, asked.selection, Breakdown(group_by=group_by))
-
-
-async def _found(pool: Pool, metric: Metric[Any], selection: RecordFilter, breakdown: Breakdown) -> Report[Any]:
+async def _found(pool: Pool, metric: Metric[Any], selection: RecordFilter, breakdown: Breakdown) -> Report[Any] | None:
     found = await report(pool, metric, selection, breakdown)
     if isinstance(found, TooManyBuckets):
         raise ValidationFailed([InvalidParam("interval", TOO_MANY)])
-    return found
+    return None if isinstance(found, MixedScales) else found
 
 
 def _frame(asked: Asked, tenants: Sequence[str], selects: list[Select]) -> Overview:
@@ -139,18 +163,19 @@ def _frame(asked: Asked, tenants: Sequence[str], selects: list[Select]) -> Overv
 
 
 def _selects(
-    asked: Asked, sources: Report[Any], fields: Report[Any], dimensions: Sequence[str], group_by: str
+    asked: Asked, sources: Report[Any], parts: Sequence[Part], dimensions: Sequence[str], group_by: str
 ) -> list[Select]:
-    def of(name: str, label: str, everything: str, found: Report[Any], chosen: Sequence[str]) -> Select:
-        labels = {group.key: group.label or group.key for group in found.groups or [] if group.key}
+    def of(name: str, label: str, everything: str, labels: dict[str, str], chosen: Sequence[str]) -> Select:
         labels |= {key: key for key in chosen if key not in labels}
         choices = [Choice(label=labels[key], value=key, selected=key in chosen) for key in labels]
         return Select(id=name, name=name, label=label, choices=[Choice(label=everything, value=""), *choices])
 
+    by_source = {group.key: group.label or group.key for group in sources.groups or [] if group.key}
+    by_question = {part.field_id: part.label or part.field_id for part in parts if part.field_group_id is None}
     dimensions = [*dimensions, *([group_by] if group_by not in dimensions else [])]
     return [
-        of("source_id", "Source", "All sources", sources, asked.selection.source_id),
-        of("field_id", "Question", "All questions", fields, asked.selection.field_id),
+        of("source_id", "Source", "All sources", by_source, asked.selection.source_id),
+        of("field_id", "Question", "All questions", by_question, asked.selection.field_id),
         Select(
             id="group_by", name="group_by", label="Groups",
             choices=[Choice(label=f"by {called(name)}", value=name, selected=name == group_by) for name in dimensions],
@@ -192,19 +217,24 @@ def _nothing(asked: Asked) -> Nothing:
     )  # fmt: skip
 
 
-def _score_tile(score: Score, found: Report[Any]) -> Tile:
+def _score_tile(score: Score, found: Report[Any] | None, asked: Asked, name: str, chosen: str | None) -> Tile:
+    if found is None:
+        return Tile(name=score.name, value=NOTHING, than="on several scales: choose a question")
     total = found.total
     series = [score.value(bucket.measure) for bucket in found.series or []]
-    low, high = _range(series)
+    invalid = f", {number(total.invalid_count)} beyond the scale" if total.invalid_count else ""
+    said = score.note(total)
     return Tile(
         name=score.name,
         value=_valued(score, score.value(total)),
         interval=_interval(score, total),
         **_change(score, found.change, found.previous),
-        note=f"{number(total.count)} answers" + (f", {number(total.invalid_count)} beyond the scale" if total.invalid_count else ""),
+        note=f"{number(total.count)} answers{said}{invalid}",
         href=found.records and f"records?{found.records}",
-        spark=charts.spark(series, low, high),
-    )  # fmt: skip
+        spark=charts.spark(series, *_range(series)),
+        look=asked.link(score=name) + "#over-time",
+        selected=name == chosen,
+    )
 
 
 def _volume_tile(found: Report[Any]) -> Tile:
@@ -232,16 +262,15 @@ def _change(score: Score, change: Change | None, previous: Measure | None) -> Ma
     return {"change": signed(change.difference, score.digits), "tone": _tone(change), "than": than}
 
 
-def _tone(change: Change) -> Tone:
-    if not change.significant or not change.difference:
+def _tone(change: Change | None) -> Tone:
+    if change is None or not change.significant or not change.difference:
         return ""
     return "good" if change.difference > 0 else "bad"
 
 
 def _interval(score: Score, measure: Any) -> str:
-    if measure.ci_low is None:
-        return ""
-    return f"{number(measure.ci_low, score.digits)} to {number(measure.ci_high, score.digits)}"
+    interval = score.interval(measure)
+    return "" if interval is None else " to ".join(number(end, score.digits) for end in interval)
 
 
 def _valued(score: Score, value: float | None) -> str:
@@ -278,12 +307,13 @@ def _over_time(score: Score, found: Report[Any], before: Report[Any] | None, ask
 
 def _point(score: Score, bucket: Bucket[Any], asked: Asked) -> Point:
     measure = bucket.measure
+    low, high = score.interval(measure) or (None, None)
     named = _named(bucket.bucket, asked.interval)
     text = f"{named}\n{score.name} {_valued(score, score.value(measure))}"
-    if measure.count:
-        text += f" ({_interval(score, measure)})"
+    if interval := _interval(score, measure):
+        text += f" ({interval})"
     return Point(
-        label=_month(bucket.bucket, asked.interval), value=score.value(measure), low=measure.ci_low, high=measure.ci_high,
+        label=_month(bucket.bucket, asked.interval), value=score.value(measure), low=low, high=high,
         faint=measure.low_sample, title=f"{text}\n{number(measure.count)} answers",
         href=(bucket.records and measure.count and f"records?{bucket.records}") or None,
         first=str(bucket.bucket), last=str(asked.last_day(bucket.bucket)),
@@ -332,9 +362,8 @@ def _slices(score: Score, measure: Any, selection: RecordFilter | None) -> list[
     )
 
 
-def _part_records(score: Score, selection: RecordFilter, part: Part) -> str:
-    types = score.metric.field_types or selection.field_type
-    some = structs.replace(selection, field_type=types, value_number_min=part.low, value_number_max=part.high)
+def _part_records(score: Score, selection: RecordFilter, part: ScorePart) -> str:
+    some = structs.replace(selection, field_type=score.metric.field_types, **part.narrowed)
     return f"records?{query_string(some)}"
 
 
@@ -343,12 +372,14 @@ def _groups(score: Score, found: Report[Any], before: Report[Any] | None, asked:
     then = {group.key: group.measure for group in before.groups or []} if before else {}
     sparks = [[score.value(bucket.measure) for bucket in group.series or []] for group in groups]
     every = _range(list(chain.from_iterable(sparks)))
-    low, high = score.bounds or every
+    known = [end for group in groups for end in score.interval(group.measure) or ()]
+    low, high = score.bounds or _range([*known, *(score.value(group.measure) for group in groups)])
     rows = []
     for group, values in zip(groups, sparks, strict=True):
         measure, earlier = group.measure, then.get(group.key)
-        change = score.metric.compare(measure, earlier) if earlier is not None else None
-        known = change is not None and change.difference is not None
+        compare = score.metric.compare
+        start, end = score.interval(measure) or (None, None)
+        change = compare(measure, earlier) if compare is not None and earlier is not None else None
         rows.append(
             GroupRow(
                 label=group.label or group.key or "not said",
@@ -358,18 +389,18 @@ def _groups(score: Score, found: Report[Any], before: Report[Any] | None, asked:
                 value=_valued(score, score.value(measure)),
                 interval=_interval(score, measure),
                 at=_placed(score.value(measure), low, high),
-                low=_placed(measure.ci_low, low, high),
-                high=_placed(measure.ci_high, low, high),
+                low=_placed(start, low, high),
+                high=_placed(end, low, high),
                 spark=charts.spark(values, *every),
-                change=signed(change.difference, score.digits) if change is not None and known else NOTHING,
-                tone=_tone(change) if change is not None and known else "",
+                change=signed(change.difference if change else None, score.digits),
+                tone=_tone(change),
                 href=_group_link(asked, group_by, group.key),
                 records=group.records and f"records?{group.records}",
             )
         )
     omitted = f"{found.groups_omitted} smaller groups are not shown" if found.groups_omitted else ""
     return Groups(
-        title=f"{score.name} by {called(group_by)}", by=called(group_by).capitalize(), note=omitted, bounds=f"{number(low)} to {number(high)}",
+        title=f"{score.name} by {called(group_by)}", by=called(group_by).capitalize(), note=omitted, bounds=f"{number(low, score.digits)} to {number(high, score.digits)}",
         zero=charts.place(0, low, high) if low < 0 < high else None, rows=rows,
         parts=", ".join(part.label.lower() for part in score.parts(found.total)),
     )  # fmt: skip

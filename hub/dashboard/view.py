@@ -44,6 +44,9 @@ class Tile(Struct, frozen=True, kw_only=True):
     note: str = ""
     href: str | None = None
     spark: str | None = None
+    look: str | None = None
+    """The address at which this score is looked at over time, unless it is."""
+    selected: bool = False
 
 
 class Share(Struct, frozen=True, kw_only=True):
@@ -181,6 +184,39 @@ class Health(Struct, frozen=True, kw_only=True):
     rejects: list[Bar]
 
 
+class Column(Struct, frozen=True, kw_only=True):
+    """A bar of a histogram."""
+
+    x: float
+    left: float
+    width: float
+    height: float
+    label: str
+    share: str
+    title: str
+    href: str | None
+
+
+class Stack(Struct, frozen=True, kw_only=True):
+    """A row that is divided."""
+
+    label: str
+    count: int
+    slices: list[Slice]
+
+
+class Question(Struct, frozen=True, kw_only=True):
+    """The answers to one question, in one of three drawings."""
+
+    label: str
+    note: str
+    href: str | None
+    columns: list[Column] = []
+    bars: list[Bar] = []
+    stacks: list[Stack] = []
+    keys: list[Share] = []
+
+
 class Overview(Struct, frozen=True, kw_only=True):
     tenant: str
     tenants: list[str]
@@ -202,3 +238,4 @@ class Overview(Struct, frozen=True, kw_only=True):
     groups: Groups | None = None
     words: Words | None = None
     health: Health | None = None
+    questions: list[Question] = []

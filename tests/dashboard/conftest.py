@@ -9,12 +9,10 @@ import pytest
 from msgspec import Struct
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
+from tests.dashboard.story import PERIOD, UNTIL
 from tests.process import hub, serving
 
 CHROMIUM = shutil.which("chromium")
-UNTIL = "2026-11-20"
-# Always the same time, whenever the tests run.
-PERIOD = "tenant_id=demo&from=2026-08-24&to=2026-11-20"
 
 
 class Demo(Struct, frozen=True):
@@ -27,13 +25,13 @@ class Demo(Struct, frozen=True):
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo")
-    told = hub(folder, "demo", "--until", UNTIL)
+    told = hub(folder, "demo", "--until", UNTIL, patience=120)
     assert told.returncode == 0, told.stderr
     with serving(folder) as served:
         yield Demo(served.url, (folder / "api_key").read_text().strip())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: while it is there, this thread has a running event loop, which others must not meet
 def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed: on Debian, apt install chromium")

@@ -6,10 +6,14 @@ import re
 from pathlib import Path
 from typing import Literal
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.dashboard.conftest import PERIOD, Demo, Visit
+from tests.dashboard import pictures
+from tests.dashboard.conftest import Demo, Visit
+from tests.dashboard.story import PERIOD, QUERY
+from tests.process import ROOT
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("browser")]
 
@@ -247,3 +251,30 @@ def test_axe_is_what_was_published() -> None:
     for line in (AXE / "SHA512SUMS").read_text().splitlines():
         expected, name = line.split()
         assert hashlib.sha512((AXE / name).read_bytes()).hexdigest() == expected, name
+
+
+def test_the_readme_has_the_numbers_of_the_demo(demo: Demo) -> None:
+    """`make pictures` writes them."""
+    with api(demo) as client:
+        assert pictures.told((ROOT / "README.md").read_text()) == pictures.numbers(client)
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "member"), [("NPS", "nps", "nps"), ("CSAT", "csat", "csat"), ("CES", "ces", "ces")]
+)
+def test_the_page_and_the_api_agree(visit: Visit, name: str, metric: str, member: str) -> None:
+    visit.sign_in()
+    with api(visit.demo) as client:
+        found = client.get(f"/v1/analytics/{metric}?{QUERY}&compare=previous&interval=week").raise_for_status().json()
+    digits = 1 if metric == "ces" else 0
+    shown = f"{found['total'][member]:.{digits}f}{'%' if metric == 'csat' else ''}"
+    assert number(visit.page, name) == shown
+    visit.page.get_by_role("link", name=name, exact=True).click()
+    visit.page.get_by_text("As a table").click()
+    rows = visit.page.locator("details tbody tr")
+    expect(rows).to_have_count(len(found["series"]))
+    assert [int(row.locator("td").nth(1).inner_text()) for row in rows.all()] == [b["count"] for b in found["series"]]
+
+
+def api(demo: Demo) -> httpx.Client:
+    return httpx.Client(base_url=demo.url, headers={"authorization": f"Bearer {demo.key}"}, timeout=30)
