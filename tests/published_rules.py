@@ -26,6 +26,8 @@ REFUSED = [
     (r"GET /v1/analytics/.*", "interval", r"makes more than .*"),
     (r"GET /v1/analytics/.*", "tz", r"must be a time zone .*"),
     (r"GET /v1/analytics/.*", "field_type", r"must be \w+ for this metric, .*"),
+    (r"GET /v1/analytics/\w+", "field_id", r"selects answers on several scales, .*"),
+    (r"GET /v1/analytics/ranking", "field_group_id", r"is required: .*"),
     # `strict=true` holds a value to the type beside it.
     (
         r"POST .*/(batch|retry)",

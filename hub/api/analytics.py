@@ -16,15 +16,18 @@ from hub.api.openapi import Operation
 from hub.api.problems import InvalidParam, ValidationFailed
 from hub.api.strict import StrictRequest
 from hub.db import analytics
-from hub.db.analytics import COLUMNS, MAX_BUCKETS, Breakdown, Metric, TooManyBuckets
-from hub.metrics import Bucket, Change, Group, Measure, Report
+from hub.db.analytics import COLUMNS, MAX_BUCKETS, Breakdown, Metric, MixedScales, TooManyBuckets
+from hub.metrics import Bucket, Change, Group, Measure, Report, Scale
 from hub.model import RecordFilter, shown
 
 GROUPS = f"must be one of: {', '.join(COLUMNS)}, metadata.<path>, answer:<field_id>"
 ZONE = "must be a time zone of the IANA database, such as Europe/Berlin"
 PERIOD = "needs since: what a period is compared with is the one before it, of the same length"
+QUESTION = "is required: ranks of different questions have nothing in common"
 NO_PERIOD = "there is no period of this length before since"
 TOO_MANY = f"makes more than {MAX_BUCKETS} buckets; take a longer one, or a shorter period with since and until"
+
+MAX_NAMED = 20
 
 Filters = Annotated[Raw, Meta(description="What was asked for", extra_json_schema={"type": "object"})]
 Records = Annotated[str | None, Meta(description="The query string that lists the records, null where no list can")]
@@ -44,6 +47,8 @@ def asked(query: bytes, metric: Metric[Any], tenant_id: str | None) -> tuple[Rec
             yield InvalidParam(
                 "field_type", f"must be {' or '.join(metric.field_types)} for this metric, or be left out"
             )
+        if metric is analytics.RANKING and not given.get("field_group_id"):
+            yield InvalidParam("field_group_id", QUESTION)
         if isinstance(group_by := given.get("group_by"), str) and analytics.dimension(group_by) is None:
             yield InvalidParam("group_by", GROUPS)
         zone = periods.zone(str(given.get("tz", "UTC")))
@@ -72,6 +77,8 @@ def _route(metric: Metric[Any], measure: type[Measure], summary: str) -> HTTPRou
         report = await analytics.report(request.pool, metric, selection, breakdown)
         if isinstance(report, TooManyBuckets):
             raise ValidationFailed([InvalidParam("interval", TOO_MANY)])
+        if isinstance(report, MixedScales):
+            raise ValidationFailed([InvalidParam("field_id", _mixed(report))])
         request.exchange.counts = {"records": report.total.count}
         return Json(msgspec.json.encode(_shown(metric.name, selection, breakdown, report)))
 
@@ -82,6 +89,19 @@ def _route(metric: Metric[Any], measure: type[Measure], summary: str) -> HTTPRou
         problems=(400,),
     )  # fmt: skip
     return get(f"/v1/analytics/{metric.name}", opt={"operation": operation})(answer)
+
+
+def _mixed(found: MixedScales) -> str:
+    fields = ", ".join(f"{name} ({_span(scale)})" for name, scale in found.fields[:MAX_NAMED])
+    more = f" and {len(found.fields) - MAX_NAMED} more" if len(found.fields) > MAX_NAMED else ""
+    return (
+        "selects answers on several scales, which have no common mean; choose one, for example with metadata.scale.max, or "
+        f"use group_by=field_id: {fields}{more}"
+    )
+
+
+def _span(scale: Scale | None) -> str:
+    return "scale unknown" if scale is None else f"{scale[0]:g} to {scale[1]:g}"
 
 
 _PARTS = """Of all records that the filter selects, over time with `interval`, by group with `group_by`, and against the period
@@ -179,5 +199,12 @@ def _described(name: str, measure: type[Measure]) -> type[Struct]:
 
 ROUTES = (
     _route(analytics.NPS, metrics.Nps, "Net Promoter Score."),
+    _route(analytics.CSAT, metrics.Csat, "Customer satisfaction."),
+    _route(analytics.CES, metrics.Ces, "Customer effort."),
+    _route(analytics.RATING, metrics.Rating, "How ratings are distributed."),
+    _route(analytics.NUMBER, metrics.Number, "How numbers are distributed."),
+    _route(analytics.BOOLEAN, metrics.Boolean, "How many said yes."),
+    _route(analytics.CATEGORICAL, metrics.Categorical, "Which options were chosen."),
+    _route(analytics.RANKING, metrics.Ranking, "How the items of a question were ranked."),
     _route(analytics.VOLUME, metrics.Volume, "How many records, submissions and users there are."),
 )

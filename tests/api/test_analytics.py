@@ -1,17 +1,19 @@
 """Metrics over HTTP: the numbers, their parts, and the way back to the records."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.api.test_records import Connection
 from tests.conftest import make_record
 
 URL = "/v1/analytics"
 RECORDS = "/v1/feedback-records"
 
 
-async def stored(client: httpx.AsyncClient, *records: dict[str, object]) -> None:
+async def stored(client: httpx.AsyncClient, *records: Mapping[str, object]) -> None:
     """Records that differ in their submission, unless they name one."""
     for number, record in enumerate(records):
         answer = await client.post(
@@ -219,3 +221,113 @@ async def test_a_bound_key_measures_its_own_tenant(client: httpx.AsyncClient, bo
         answer = (await bound.get(f"{URL}/nps{query}")).json()
         assert answer["total"]["nps"] == 100
         assert [group["key"] for group in answer.get("groups", [{"key": None}])] == [None]
+
+
+async def test_answers_on_several_scales_have_no_common_mean(client: httpx.AsyncClient) -> None:
+    """The refusal names the questions and their scales; one scale can be chosen, or each question measured by itself."""
+    await stored(
+        client,
+        {"field_id": "a", "field_type": "csat", "value_number": 5, "metadata": {"scale": {"min": 1, "max": 5}}},
+        {"field_id": "b", "field_type": "csat", "value_number": 5, "metadata": {"scale": {"min": 1, "max": 7}}},
+        {"field_id": "a", "field_type": "csat", "value_number": 3},
+    )
+    answer = await client.get(f"{URL}/csat?tenant_id=acme")
+    assert answer.status_code == 400
+    assert answer.json()["invalid_params"] == [
+        {
+            "name": "field_id",
+            "reason": "selects answers on several scales, which have no common mean; choose one, for example with "
+            "metadata.scale.max, or use group_by=field_id: a (1 to 5), a (scale unknown), b (1 to 7)",
+        }
+    ]
+    chosen = await measured(client, "csat", "metadata.scale.max=7")
+    assert (chosen["total"]["csat"], chosen["total"]["scale_max"]) == (0, 7)
+    grouped = await measured(client, "csat", "group_by=field_id")
+    assert (grouped["total"]["count"], grouped["total"]["csat"]) == (3, None)
+    # One question on two scales is two groups, which no list can tell apart.
+    assert [(group["key"], group["csat"], group["records"]) for group in grouped["groups"]] == [
+        ("a", 100, None), ("a", 0, None), ("b", 0, "tenant_id=acme&field_id=b&field_type=csat"),
+    ]  # fmt: skip
+
+
+async def test_numbers_have_a_histogram_with_round_edges(client: httpx.AsyncClient) -> None:
+    """The same edges for the whole, its parts and its groups; the last edge belongs to the last bin."""
+    await stored(
+        client,
+        *({"field_id": "age", "field_type": "number", "value_number": value, "language": "de" if value < 40 else "fr",
+           "collected_at": "2026-08-03T00:00:00Z"} for value in (18, 20, 39.9, 40, 100)),
+    )  # fmt: skip
+    answer = await measured(client, "number", "interval=day&group_by=language")
+    bins = {(one["from"], one["to"]): one["count"] for one in answer["total"]["histogram"]}
+    assert bins == {
+        (10, 20): 1, (20, 30): 1, (30, 40): 1, (40, 50): 1, (50, 60): 0, (60, 70): 0, (70, 80): 0, (80, 90): 0, (90, 100): 1,
+    }  # fmt: skip
+    assert answer["series"][0]["histogram"] == answer["total"]["histogram"]
+    german, french = (group["histogram"] for group in answer["groups"])
+    assert [one["count"] for one in german] == [1, 1, 1, 0, 0, 0, 0, 0, 0]
+    assert [one["from"] for one in french] == [one["from"] for one in german]
+
+
+async def test_a_rating_of_too_many_marks_has_no_histogram(client: httpx.AsyncClient) -> None:
+    """A hundred bars can be drawn; more of them say nothing."""
+    rating = {"source_type": "survey", "tenant_id": "acme", "field_id": "r", "field_type": "rating"}
+    many = [{**rating, "submission_id": f"s{number}", "value_number": number / 10} for number in range(101)]
+    await client.post(f"{RECORDS}/batch", json=many[:100])
+    assert len((await measured(client, "rating"))["total"]["histogram"]) == 100
+    await client.post(f"{RECORDS}/batch", json=many[100:])
+    answer = await measured(client, "rating")
+    assert (answer["total"]["histogram"], answer["total"]["max"]) == (None, 10)
+
+
+async def test_only_so_many_options_and_groups_are_told(client: httpx.AsyncClient) -> None:
+    """The most chosen, and how many more there are."""
+    words = {"source_type": "survey", "tenant_id": "acme", "field_id": "w", "field_type": "categorical"}
+    await client.post(
+        f"{RECORDS}/batch",
+        json=[
+            {**words, "submission_id": f"s{n}", "value_text": f"w{n % 210}", "user_id": f"u{n % 60}"}
+            for n in range(240)
+        ],
+    )
+    answer = await measured(client, "categorical", "group_by=user_id")
+    assert (len(answer["total"]["options"]), answer["total"]["options_omitted"]) == (200, 10)
+    assert {option["count"] for option in answer["total"]["options"][:30]} == {2}
+    assert (len(answer["groups"]), answer["groups_omitted"]) == (50, 10)
+
+
+async def test_latest_submission_of_each_user_with_all_its_answers(client: httpx.AsyncClient) -> None:
+    """Who chose two options at last chose two."""
+    option = {"field_type": "categorical", "user_id": "u"}
+    await stored(
+        client,
+        {**option, "submission_id": "old", "field_id": "m__a", "value_id": "a", "collected_at": "2026-08-01T00:00:00Z"},
+        {**option, "submission_id": "new", "field_id": "m__b", "value_id": "b", "collected_at": "2026-08-02T00:00:00Z"},
+        {**option, "submission_id": "new", "field_id": "m__c", "value_id": "c", "collected_at": "2026-08-02T00:00:00Z"},
+    )
+    answer = await measured(client, "categorical", "latest_per_user=true")
+    assert [option["key"] for option in answer["total"]["options"]] == ["b", "c"]
+
+
+async def test_numbers_that_are_none_count_as_invalid(client: httpx.AsyncClient, connection: Connection) -> None:
+    """The API takes no NaN and no infinity; what an import or a query has put there spoils no mean."""
+    await stored(client, *({"field_id": "n", "field_type": "number", "value_number": value} for value in (1, 3, 5, 7)))
+    for value, submission in (("NaN", "s2"), ("Infinity", "s3")):
+        await connection.execute(
+            "update feedback_records set value_number = $1::float8 where submission_id = $2 and tenant_id = 'acme'",
+            float(value), submission,
+        )  # fmt: skip
+    answer = await measured(client, "number")
+    assert (answer["total"]["count"], answer["total"]["invalid_count"], answer["total"]["mean"]) == (2, 2, 2)
+    assert (await measured(client, "number", "group_by=user_id"))["groups"][0]["max"] == 3
+
+
+async def test_a_scale_beyond_all_numbers_is_none(client: httpx.AsyncClient) -> None:
+    """Metadata may say anything, and a metric still has an answer."""
+    scales = [{"min": -1e300, "max": 1e300}, {"min": 1}, [1, 5], {"min": [1], "max": [5]}, {"min": None, "max": 5}, 5]
+    await stored(
+        client,
+        *({"field_id": "r", "field_type": "rating", "value_number": 3, "metadata": {"scale": scale, "total_items": scale}}
+          for scale in scales),
+    )  # fmt: skip
+    answer = await measured(client, "rating")
+    assert (answer["total"]["count"], answer["total"]["scale_max"], answer["total"]["mean"]) == (6, None, 3)

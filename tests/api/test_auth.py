@@ -362,10 +362,14 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
             ("?group_by=user_id", None, 200),
             ("?group_by=answer:q", None, 200),
         ]
-        for metric in ("nps", "volume")
+        for metric in ("nps", "csat", "ces", "rating", "number", "boolean", "categorical", "volume")
     },
     ("GET", "/v1/feedback-records/search"): [("?tenant_id=other", None, 403), ("?q=x", None, 200)],
     ("GET", "/v1/analytics/terms"): [("?tenant_id=other", None, 403), ("", None, 200)],
+    ("GET", "/v1/analytics/ranking"): [
+        ("?field_group_id=g&tenant_id=other", None, 403),
+        ("?field_group_id=g", None, 200),
+    ],
     ("DELETE", "/v1/feedback-records"): [
         ("?user_id=u", None, 200),
         ("?user_id=u&tenant_id=other", None, 403),
