@@ -10,11 +10,27 @@ from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
 from hub import db, retention, settings
-from hub.api import analytics, batch, batches, export, logs, meta, records, rejects, search, sources, submissions
+from hub.api import (
+    analytics,
+    batch,
+    batches,
+    connections,
+    export,
+    hooks,
+    inserts,
+    logs,
+    meta,
+    records,
+    rejects,
+    search,
+    sources,
+    submissions,
+)
 from hub.api.auth import Keyring
 from hub.api.edge import Edge
 from hub.api.gate import Gate
 from hub.api.strict import StrictRequest
+from hub.credentials import Vault
 from hub.dashboard import pages
 from hub.dashboard.session import Sessions
 from hub.db.erasures import Markers
@@ -32,6 +48,7 @@ def create_app(settings: Settings) -> Edge:
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         assert settings.secret_key is not None, "SECRET_KEY: `hub serve` sets it"  # noqa: S101 - not by a request
         app.state.markers = Markers(settings.secret_key)
+        app.state.vault = Vault(settings.secret_key)
         app.state.sessions = Sessions(settings.secret_key, secure=settings.url.startswith("https:"))
         app.state.pool = await db.open_pool(settings)
         app.state.writer = Writer(app.state.pool)
@@ -59,6 +76,9 @@ def create_app(settings: Settings) -> Edge:
             *batches.ROUTES,
             *rejects.ROUTES,
             *analytics.ROUTES,
+            *connections.ROUTES,
+            *hooks.ROUTES,
+            *inserts.ROUTES,
             *meta.ROUTES,
             *pages.ROUTES,
             Router("/", route_handlers=sources.ROUTES, request_max_body_size=settings.source_payload_max_bytes),

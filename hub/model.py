@@ -381,10 +381,14 @@ class Undone(Struct, frozen=True, kw_only=True):
 
 
 class Reject(Struct, frozen=True, kw_only=True):
-    """An item that a batch could not store, and why. `position` is the index in a JSON batch, the line in a stream."""
+    """What could not be stored, and why: an item of a batch, or a payload that came through a connection.
+
+    `position` is the index in a JSON batch, the line in a stream.
+    """
 
     id: UUID
-    batch_id: UUID
+    batch_id: UUID | UnsetType = UNSET
+    connection_id: UUID | UnsetType = UNSET
     position: Total
     tenant_id: str | UnsetType = UNSET
     user_id: str | UnsetType = UNSET

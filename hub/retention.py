@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 import structlog
 
-from hub.db import Pool, rejects, submissions
+from hub.db import Pool, deliveries, rejects, submissions
 from hub.settings import Settings
 
 # A start has enough to do.
@@ -22,6 +22,7 @@ async def expire(pool: Pool, settings: Settings) -> None:
     days = settings.payload_retention_days
     if days is not None and (count := await submissions.expire_payloads(pool, days)):
         _log.info("payloads expired", count=count)
+    await deliveries.expire(pool)
 
 
 @asynccontextmanager

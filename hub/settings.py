@@ -43,6 +43,8 @@ class Settings(Struct, kw_only=True, frozen=True, rename="upper"):
     log_level: Literal["debug", "info", "warn", "error"] = "info"
     web_concurrency: Annotated[int, Meta(ge=1, le=256)] | None = None
     """Worker processes; as many as there are cores when unset."""
+    worker: Literal["on", "off"] = "on"
+    """Whether `hub serve` also runs the process that does what is queued; `hub worker` runs one by itself."""
     database_max_conns: Connections = 10
     """Connections of one worker process, at most (but two, if it is 1)."""
     database_connect_timeout_seconds: Seconds = 10

@@ -19,6 +19,8 @@ ANYTHING = None
 IMPORTS: dict[str, set[str] | None] = {
     "model": set(),
     "settings": set(),
+    "credentials": set(),
+    "signing": set(),
     "cursors": set(),
     "metrics": set(),
     "periods": set(),
@@ -32,21 +34,41 @@ IMPORTS: dict[str, set[str] | None] = {
     # The rules of a CSV file stand once, in the API.
     "import_hub": {"client", "cursors", "db"},
     "backfill": {"client", "documents", "model", "streams", "api"},
+    "mapping": {"model", "sources"},
+    "tables": {"api", "backfill", "client", "model", "sources", "streams"},
     "sources": {"model"},
     "pull": {"addresses", "sources"},
     "db": {"model", "settings", "cursors", "metrics", "periods"},
-    "snapshots": {"sources", "db"},
+    "snapshots": {"model", "sources", "db"},
     "retention": {"settings", "db"},
-    "api": {"model", "settings", "cursors", "metrics", "periods", "sources", "streams", "snapshots", "parquet", "db"},
+    "intake": {"model", "sources", "snapshots", "db"},
+    "api": {
+        "model",
+        "settings",
+        "cursors",
+        "metrics",
+        "periods",
+        "credentials",
+        "signing",
+        "sources",
+        "streams",
+        "snapshots",
+        "intake",
+        "parquet",
+        "db",
+    },
     "dashboard": {"model", "cursors", "metrics", "periods", "db", "api"},
-    "app": {"settings", "db", "retention", "api", "dashboard"},
-    "worker": {"settings"},
+    "app": {"settings", "credentials", "db", "retention", "api", "dashboard"},
+    "lifeline": set(),
+    "worker": {"settings", "lifeline"},
+    "pulls": {"settings", "credentials", "sources", "pull", "intake", "db"},
+    "jobs": {"settings", "credentials", "sources", "snapshots", "pull", "pulls", "retention", "db"},
     "serve": {"settings", "embedded", "db"},
     "demo": set(),
     "cli": ANYTHING,
     "__main__": {"cli"},
 }
-PURE = {"model", "cursors", "addresses", "metrics", "periods", "streams", "sources", "documents"}
+PURE = {"model", "cursors", "metrics", "periods", "addresses", "signing", "streams", "sources", "documents", "mapping"}
 
 # Who knows each library. msgspec is everywhere.
 KNOWS = {
@@ -54,14 +76,17 @@ KNOWS = {
         "db",
         "serve",  # tells a database that cannot be reached from other failures of a start
         "cli",  # the same, and it connects once instead of opening a pool
+        "jobs",  # a connection of its own to hear of new jobs
     },
+    "pgqueuer": {"jobs"},
+    "pydantic_settings": {"jobs"},  # pgqueuer's names are such settings
     "litestar": {
         "api",
         "app",
         "dashboard",
         "cli",  # `hub demo` asks an application in its own process, in the types of ASGI
     },
-    "structlog": {"api", "app", "retention"},
+    "structlog": {"api", "app", "retention", "jobs"},
     "uuid6": {
         "db",  # ids of what is stored
         "api",  # ids of requests
@@ -69,10 +94,10 @@ KNOWS = {
     "uvicorn": {"worker"},
     "backports": {"streams"},
     "compression": {"streams"},
+    "cryptography": {"credentials", "dashboard"},
     "httpx2": {"client", "pull"},
     "rich": {"progress"},
     "jinja2": {"dashboard"},
-    "cryptography": {"dashboard"},
     "pyarrow": {"parquet"},
     "click": {"cli"},
     "msgspec": set(IMPORTS),

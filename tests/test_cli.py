@@ -153,7 +153,7 @@ def test_doctor_is_content(data_dir: Path) -> None:
     checked = hub(data_dir, "doctor")
     assert checked.returncode == 0, checked.stdout
     assert [line.split()[:2] for line in checked.stdout.splitlines()] == [
-        ["ok", name] for name in ("disk", "database", "version", "migrations", "clock")
+        ["ok", name] for name in ("disk", "database", "version", "migrations", "clock", "queue")
     ]
 
 
@@ -208,3 +208,18 @@ def test_a_closed_data_dir_is_one_line(tmp_path: Path) -> None:
     refused = hub(tmp_path / "closed" / "data", "keys", "list")
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
+
+
+def test_user_of_an_address_is_told_where_the_key_is(tmp_path: Path) -> None:
+    """For every spelling the same, with another key another; a key is not made for it."""
+    key, other = ("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "ZGVmMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmM=")
+    said = [
+        hub(tmp_path, "user-id", address, SECRET_KEY=secret).stdout
+        for address, secret in (("ada@acme.example", key), (" Ada@ACME.example", key), ("ada@acme.example", other))
+    ]
+    without = hub(tmp_path, "user-id", "ada@acme.example")
+
+    assert said[0] == said[1] != said[2]
+    assert re.fullmatch(r"email:[0-9a-f]{32}\n", said[0])
+    assert (without.returncode, "set SECRET_KEY" in without.stderr) == (1, True)
+    assert not (tmp_path / "secret_key").exists()

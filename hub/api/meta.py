@@ -15,15 +15,17 @@ from hub.api.auth import Scope
 from hub.api.openapi import Operation
 from hub.api.problems import KINDS, NotFound, Problem, ServiceUnavailable
 from hub.api.strict import StrictRequest
-from hub.db import migrate
+from hub.db import migrate, queue
 
 _DOCUMENT_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
-class Ready(Struct, frozen=True):
+class Ready(Struct, frozen=True, kw_only=True):
     """The hub can store and list."""
 
     status: Literal["ready"] = "ready"
+    queue: Literal["attended", "unattended"]
+    """Whether a worker does what is queued. Without one nothing is pulled and no form is fetched, but feedback is stored."""
 
 
 @get(
@@ -38,12 +40,12 @@ async def health() -> str:
 
 @get("/ready", opt={"operation": Operation(scope=None, tag="operation", answers={200: Ready}, problems=(503,))})
 async def ready(request: StrictRequest) -> Ready:
-    """Tell whether the database is reachable and migrated."""
+    """Tell whether the database is reachable and migrated, and whether somebody works the queue."""
     async with request.pool.acquire() as connection:
-        missing = await migrate.pending_on(connection)
-    if missing:
-        raise ServiceUnavailable(f"Migrations are missing: {', '.join(missing)}. Run `hub migrate`")
-    return Ready()
+        if missing := await migrate.pending_on(connection):
+            raise ServiceUnavailable(f"Migrations are missing: {', '.join(missing)}. Run `hub migrate`")
+        unattended = await queue.is_unattended(connection)
+    return Ready(queue="unattended" if unattended else "attended")
 
 
 @get("/openapi.json", opt={"operation": Operation(scope=None, tag="operation", answers={200: "application/json"})})

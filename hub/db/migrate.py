@@ -20,11 +20,15 @@ DISTRIBUTED = (
     "rejects",
     "imports",
     "erasures",
+    "deliveries",
     "search_tenants",
     "search_texts",
 )
-REPLICATED = ("api_keys",)
-LOCAL = ("schema_migrations", "batches", "secret", "reflattenings")
+REPLICATED = ("api_keys", "connections")
+LOCAL = (
+    "schema_migrations", "batches", "secret", "reflattenings", "pgqueuer", "pgqueuer_log", "pgqueuer_schedules",
+    "pgqueuer_statistics", "pulls",
+)  # fmt: skip
 
 TRY_LOCK = query("migrations/try_lock")
 HAS_LEDGER = query("migrations/has_ledger")

@@ -30,6 +30,7 @@ class RejectFilter(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    connection_id: UUID | None = None
 
 
 async def get(pool: Pool, reject_id: UUID, tenant_id: str | None) -> Reject | None:

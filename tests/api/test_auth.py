@@ -319,6 +319,11 @@ PUBLIC = {
     "/records", "/export", "/sign-in", "/sign-out",
 }  # fmt: skip
 
+# They ask for secrets of their own, and for no key of the hub.
+ELSEWHERE = {
+    "/hooks/{connection:str}/{token:str}", "/api/responses", "/api/v1/management/responses", "/api/v2/management/responses",
+}  # fmt: skip
+
 SECRET = "what-other-said"
 SURVEY = json.dumps(
     {"id": "sv", "name": SECRET, "questions": [{"id": "q", "type": "openText", "headline": {"default": SECRET}}]}
@@ -328,6 +333,7 @@ RESPONSE = json.dumps(
      "data": {"q": "mine"}}
 ).encode()  # fmt: skip
 OWN = json.dumps(make_record(tenant_id=..., submission_id="r1", field_id="q")).encode()
+CONNECTION = b'{"source": "formbricks", "tenant_id": "acme", "name": "mine"}'
 THEIRS = json.dumps(make_record(tenant_id="other", field_id="q2")).encode()
 
 Attempt = tuple[str, bytes | None, int]
@@ -380,6 +386,10 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
     ("DELETE", "/v1/feedback-records/{id:str}"): [("{id}", None, 404), ("{id}?tenant_id=other", None, 404)],
     ("GET", "/v1/sources"): [("", None, 200), ("?tenant_id=other", None, 200)],
     ("GET", "/v1/sources/{source:str}/forms"): [("formbricks/forms", None, 200), ("formbricks/forms?tenant_id=other", None, 403)],
+    ("GET", "/v1/sources/{source:str}/forms/{form_id:str}"): [
+        ("formbricks/forms/sv", None, 404),
+        ("formbricks/forms/sv?tenant_id=other", None, 403),
+    ],
     ("PUT", "/v1/sources/{source:str}/forms/{form_id:str}"): [
         ("formbricks/forms/sv", SURVEY.replace(SECRET.encode(), b"mine"), 200),
         ("formbricks/forms/sv?tenant_id=other", SURVEY, 403),
@@ -401,6 +411,12 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ("r1?tenant_id=other", None, 403),
         ("r1?payload=true&tenant_id=other", None, 403),
     ],
+    ("POST", "/v1/connections"): [("", CONNECTION, 201), ("", CONNECTION.replace(b"acme", b"other"), 403)],
+    ("GET", "/v1/connections"): [("", None, 200), ("?tenant_id=other", None, 403), ("?source=formbricks", None, 200)],
+    ("GET", "/v1/connections/{id:str}"): [("{connection}", None, 404), ("{connection}?tenant_id=other", None, 404)],
+    ("PATCH", "/v1/connections/{id:str}"): [("{connection}", b'{"name":"x"}', 404)],
+    ("POST", "/v1/connections/{id:str}/hook"): [("{connection}/hook", None, 404)],
+    ("DELETE", "/v1/connections/{id:str}"): [("{connection}", None, 404)],
     ("POST", "/v1/feedback-records/batch"): [
         ("", b"[%b]" % THEIRS, 422),
         ("", b"[%b]" % OWN.replace(b'"r1"', b'"r2"'), 200),
@@ -430,7 +446,7 @@ async def test_every_route_asks_for_a_key(public: httpx.AsyncClient, app: Edge) 
     """Without a key everything is 401, a short named list excepted; so is what does not exist under /v1."""
     routes = {(method, path) for path, method, _ in openapi.routes(app.litestar)}
 
-    assert {path for _, path in routes if not path.startswith("/v1/")} == PUBLIC
+    assert {path for _, path in routes if not path.startswith("/v1/")} == PUBLIC | ELSEWHERE
     for method, path in sorted(routes):
         answer = await public.request(method, filled(path))
         assert (answer.status_code == 401) == (path not in PUBLIC), (method, path)
@@ -471,7 +487,11 @@ async def test_no_route_lets_a_bound_key_reach_another_tenant(
     batch = await public.post(f"{URL}/batch", headers=operator, json=[{**record, "value_number": "9"}])
     assert batch.status_code == 422, batch.text
     rejects = await public.get("/v1/rejects?tenant_id=other", headers=operator)
+    connected = await public.post(
+        "/v1/connections", headers=operator, json={"source": "formbricks", "tenant_id": "other", "name": SECRET}
+    )
     ids = {
+        "{connection}": connected.json()["id"],
         "{id}": stored.json()["id"],
         "{batch}": batch.json()["batch_id"],
         "{reject}": rejects.json()["data"][0]["id"],
@@ -480,7 +500,7 @@ async def test_no_route_lets_a_bound_key_reach_another_tenant(
     async def theirs() -> list[str]:
         return [
             row[0]
-            for table in ("feedback_records", "forms", "submissions", "rejects", "erasures")
+            for table in ("feedback_records", "forms", "submissions", "rejects", "erasures", "connections")
             for row in await connection.fetch(f"select t::text from {table} as t where tenant_id = 'other' order by 1")
         ]
 

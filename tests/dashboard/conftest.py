@@ -31,7 +31,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield Demo(served.url, (folder / "api_key").read_text().strip())
 
 
-@pytest.fixture(scope="module")  # not longer: while it is there, this thread has a running event loop, which others must not meet
+@pytest.fixture(
+    scope="module"
+)  # not longer: while it is there, this thread has a running event loop, which others must not meet
 def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed: on Debian, apt install chromium")
