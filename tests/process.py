@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 def environment(data_dir: Path, **variables: str) -> dict[str, str]:
@@ -28,16 +28,14 @@ def environment(data_dir: Path, **variables: str) -> dict[str, str]:
     }
 
 
-def hub(
-    data_dir: Path, *arguments: str, patience: float = PATIENCE, **variables: str
-) -> subprocess.CompletedProcess[str]:
+def hub(data_dir: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Runs a command of the hub to its end."""
     return subprocess.run(
         [sys.executable, "-m", "hub", *arguments],
         env=environment(data_dir, **variables),
         capture_output=True,
         text=True,
-        timeout=patience,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -29,7 +29,7 @@ async def test_the_story_goes_through_the_api(
     dsn: str, connection: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
 ) -> None:
     """Every submission is taken, what is wrong with the helpdesk's file is rejected, and telling it again changes nothing."""
-    said = hub(tmp_path, "demo", "--until", str(DAY), patience=120, DATABASE_URL=dsn)
+    said = hub(tmp_path, "demo", "--until", str(DAY), DATABASE_URL=dsn)
     assert said.returncode == 0, said.stderr
     submissions = sum(len(tell(DAY)) for tell in (story.pulse, story.onboarding, story.in_app))
     assert await connection.fetchval("select count(*) from submissions") == submissions
@@ -41,7 +41,7 @@ async def test_the_story_goes_through_the_api(
         f"{rejected} lines of the helpdesk's file were rejected.\n"
     )
     assert rejected == 11
-    assert hub(tmp_path, "demo", "--until", str(DAY), patience=120, DATABASE_URL=dsn).stdout == said.stdout
+    assert hub(tmp_path, "demo", "--until", str(DAY), DATABASE_URL=dsn).stdout == said.stdout
 
 
 @pytest.mark.process
@@ -49,7 +49,7 @@ async def test_the_release_hurt_one_plan(
     dsn: str, connection: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
 ) -> None:
     """What the page, the screenshot and the documentation show."""
-    assert hub(tmp_path, "demo", "--until", str(DAY), patience=120, DATABASE_URL=dsn).returncode == 0
+    assert hub(tmp_path, "demo", "--until", str(DAY), DATABASE_URL=dsn).returncode == 0
     monday = DAY - timedelta(days=DAY.weekday(), weeks=story.WEEKS - 1 - story.RELEASE)
     rows = await connection.fetch(
         "select metadata->'attributes'->>'plan' as plan, collected_at::date >= $1 as hit,"

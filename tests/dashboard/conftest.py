@@ -25,7 +25,7 @@ class Demo(Struct, frozen=True):
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo")
-    told = hub(folder, "demo", "--until", UNTIL, patience=120)
+    told = hub(folder, "demo", "--until", UNTIL)
     assert told.returncode == 0, told.stderr
     with serving(folder) as served:
         yield Demo(served.url, (folder / "api_key").read_text().strip())

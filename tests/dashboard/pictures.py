@@ -44,7 +44,7 @@ def told(readme: str) -> str:
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if (done := hub(folder, "demo", "--until", UNTIL, patience=120)).returncode:
+        if (done := hub(folder, "demo", "--until", UNTIL)).returncode:
             sys.exit(done.stderr)
         with serving(folder) as served:
             key = (folder / "api_key").read_text().strip()
