@@ -11,8 +11,10 @@ from litestar.static_files import create_static_files_router
 
 from hub import db, settings
 from hub.api import (
+    analytics,
     batch,
     batches,
+    changes,
     connections,
     export,
     hooks,
@@ -24,6 +26,7 @@ from hub.api import (
     search,
     sources,
     submissions,
+    tenants,
 )
 from hub.api.auth import Keyring
 from hub.api.edge import Edge
@@ -65,11 +68,14 @@ def create_app(settings: Settings) -> Edge:
         route_handlers=[
             *records.ROUTES,
             *export.ROUTES,
+            *changes.ROUTES,
             *search.ROUTES,
             *submissions.ROUTES,
+            *tenants.ROUTES,
             *batch.ROUTES,
             *batches.ROUTES,
             *rejects.ROUTES,
+            *analytics.ROUTES,
             *connections.ROUTES,
             *hooks.ROUTES,
             *inserts.ROUTES,

@@ -22,6 +22,8 @@ IMPORTS: dict[str, set[str] | None] = {
     "credentials": set(),
     "signing": set(),
     "cursors": set(),
+    "metrics": set(),
+    "periods": set(),
     "streams": set(),
     "embedded": set(),
     "client": {"settings"},
@@ -36,7 +38,7 @@ IMPORTS: dict[str, set[str] | None] = {
     "tables": {"api", "backfill", "client", "model", "sources", "streams"},
     "sources": {"model"},
     "pull": {"addresses", "sources"},
-    "db": {"model", "settings", "cursors"},
+    "db": {"model", "settings", "cursors", "metrics", "periods"},
     "snapshots": {"model", "sources", "db"},
     "retention": {"settings", "db"},
     "intake": {"model", "sources", "snapshots", "db"},
@@ -44,6 +46,8 @@ IMPORTS: dict[str, set[str] | None] = {
         "model",
         "settings",
         "cursors",
+        "metrics",
+        "periods",
         "credentials",
         "signing",
         "sources",
@@ -62,7 +66,7 @@ IMPORTS: dict[str, set[str] | None] = {
     "cli": ANYTHING,
     "__main__": {"cli"},
 }
-PURE = {"model", "cursors", "addresses", "signing", "streams", "sources", "documents", "mapping"}
+PURE = {"model", "cursors", "metrics", "periods", "addresses", "signing", "streams", "sources", "documents", "mapping"}
 
 # Who knows each library. msgspec is everywhere.
 KNOWS = {

@@ -1,9 +1,10 @@
 """The query string to structs: every parameter strictly, every fault in one answer."""
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections import ChainMap
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
-from typing import TypeVar, overload
+from typing import TypeAlias, TypeVar, overload
 from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct, inspect
@@ -40,21 +41,28 @@ class Unreadable(Exception):  # noqa: N818 - carries a reason, not an error
     """The reason why a text is not the value its parameter wants."""
 
 
+Rules: TypeAlias = Callable[[Mapping[str, object]], Iterator[InvalidParam]]
+"""Faults that the types of the parameters cannot say, of those that could be read."""
+
+
 @overload
 def read(query: bytes, first: type[A], /, *, tenant_id: str | None, closed: bool = False) -> A: ...
+
+
 @overload
 def read(
     query: bytes, first: type[A], second: type[B], /, *, tenant_id: str | None, closed: bool = False,
-    refused: Collection[str] = (),
+    refused: Collection[str] = (), rules: Rules | None = None,
 ) -> tuple[A, B]: ...  # fmt: skip
 def read(
-    query: bytes, /, *kinds: type[Struct], tenant_id: str | None, closed: bool = False, refused: Collection[str] = ()
-) -> object:
+    query: bytes, /, *kinds: type[Struct], tenant_id: str | None, closed: bool = False,
+    refused: Collection[str] = (), rules: Rules | None = None,
+) -> object:  # fmt: skip
     """The parameters as the given structs.
 
     `tenant_id` is the tenant the key is bound to: then the parameter may be left out, and another one is refused with
     `Forbidden`. Unknown parameters are ignored, unless `refused` names them; `closed` refuses all of them, and repeated ones
-    that take one value. Raises `ValidationFailed` with every fault.
+    that take one value. Raises `ValidationFailed` with every fault, those of `rules` included.
     """
     values, faults = _decoded(query)
     if tenant_id is not None and not any(values.get("tenant_id", [])):
@@ -63,6 +71,8 @@ def read(
     if closed:
         faults += _strangers(values, [field for kind in kinds for field in _fields(kind)])
     members = [_read_struct(kind, values, faults) for kind in kinds]
+    if rules is not None:
+        faults += rules(dict(ChainMap(*members)))
     if faults:
         raise ValidationFailed(_once(faults))
     for wanted in members:

@@ -10,6 +10,7 @@ import hub
 from hub import settings as environment
 from hub.cli import (
     backfill,
+    bi,
     connect,
     connections,
     database,
@@ -22,6 +23,7 @@ from hub.cli import (
     reflatten,
     rejects,
     serve,
+    user_id,
     worker,
 )
 
@@ -50,6 +52,7 @@ for command in (
     database.psql,
     doctor.doctor,
     keys.keys,
+    bi.bi,
     backfill.backfill,
     map.propose,
     export.export,
@@ -60,5 +63,6 @@ for command in (
     connect.connect,
     connections.connections,
     pull.pull,
+    user_id.user_id,
 ):
     main.add_command(command)

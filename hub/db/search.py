@@ -27,6 +27,7 @@ _KEEP = query("search/keep")
 _WORDS = query("search/words")
 _PAGE_LATEST = query("search/page_latest")
 _PAGE = query("search/page")
+_PAGE_ALL = query("search/page_all")
 _TERMS = query("search/terms")
 
 _PATIENCE_SECONDS, _POLL_SECONDS = 1.0, 0.05
@@ -35,7 +36,7 @@ _STEP = 2000
 _LATEST = 5000
 # Frequent words need no more; the time this takes is felt.
 _TEXTS_OF_TERMS = 20_000
-_FIRST_ID = UUID(int=(1 << 128) - 1)  # of one moment: ids descend in the order of arrival
+_FIRST_ID = UUID(int=(1 << 128) - 1)
 
 
 class Search(Struct, kw_only=True, frozen=True):
@@ -67,10 +68,14 @@ class Term(Struct, frozen=True, kw_only=True):
 
 
 class _Place(Struct, frozen=True):
-    """Where a record is in the order of arrival."""
+    """Where a record is in the order of arrival; of one moment, ids descend."""
 
     created_at: datetime
     id: UUID
+
+    @property
+    def order(self) -> tuple[datetime, int]:
+        return self.created_at, -self.id.int
 
 
 class Index:
@@ -138,7 +143,9 @@ async def _step(connection: Connection, tenant_id: str, place: _Place | None) ->
     if changed:
         keys = ([row["submission_id"] for row in changed], [row["field_id"] for row in changed])
         configurations += await connection.fetchval(_REFRESH, tenant_id, *keys)
-    place = place or _Place(kept["created_at"], kept["id"])
+    # Another process may be further than this one.
+    reached = _Place(kept["created_at"], kept["id"])
+    place = reached if place is None else max(place, reached, key=lambda each: each.order)
     arrived = await connection.fetchrow(_ADD, tenant_id, place.created_at, place.id, _STEP)
     assert arrived is not None  # noqa: S101 - an aggregate has one row
     if arrived["count"]:
@@ -154,17 +161,18 @@ async def _step(connection: Connection, tenant_id: str, place: _Place | None) ->
 async def page(pool: Pool, selection: RecordFilter, search: Search) -> tuple[list[str], Cursor | None]:
     """The texts of one page as JSON texts, and where the next page begins, if there is one."""
     async with pool.acquire() as connection:
-        words: str | None = None
-        if search.q:
-            words = await connection.fetchval(_WORDS, selection.tenant_id, search.q)
-            if words is None:
-                return [], None
         after = (None, None) if search.cursor is None else (search.cursor.t, search.cursor.i)
         # One more than asked for tells whether there is a next page.
-        values = (*arguments(selection), search.segment, search.size + 1, *after, search.q, words)
-        row = await connection.fetchrow(_PAGE_LATEST, *values, _LATEST)
-        if row is None:
-            row = await connection.fetchrow(_PAGE, *values)
+        values = (*arguments(selection), search.segment, search.size + 1, *after, search.q or None)
+        if not search.q:
+            row = await connection.fetchrow(_PAGE_ALL, *values)
+        else:
+            words: str | None = await connection.fetchval(_WORDS, selection.tenant_id, search.q)
+            if words is None:
+                return [], None
+            row = await connection.fetchrow(_PAGE_LATEST, *values, words, _LATEST) or await connection.fetchrow(
+                _PAGE, *values, words
+            )
     texts: list[str] = row[0].split("\n") if row and row[0] else []
     if len(texts) <= search.size:
         return texts, None

@@ -143,6 +143,7 @@ class Formbricks(Account):
         """
         field = "createdAt" if since is None else "updatedAt"
         place = msgspec.json.decode(checkpoint, type=_Place) if checkpoint else _Place(at=_text(since))
+        self._users = None  # there may be more than the last time
         while True:
             try:
                 answer = await self._responses(form_id, field, place)
@@ -303,8 +304,9 @@ class Formbricks(Account):
             return item
         if self._users is None:
             self._users = await self._users_of_contacts()
-        contact = {"id": contact_id} | ({"userId": self._users[contact_id]} if contact_id in self._users else {})
-        return joined(response, {"contact": encoded(contact)})
+        user_id = self._users.get(contact_id)
+        # What is not known here may have been known to a webhook, and is not contradicted.
+        return joined(response, {"contact": encoded({"id": contact_id, "userId": user_id})}) if user_id else item
 
     async def _users_of_contacts(self) -> Mapping[str, str]:
         """Nothing where contacts are not part of the plan."""

@@ -5,6 +5,7 @@ import random
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -29,11 +30,16 @@ _LONGEST_ORDERED_WAIT = 300.0
 _LONGEST_TOLD_WAIT = 86_400.0
 _LONGEST_COMPLAINT = 300
 _LARGEST_ANSWER = 64 << 20
+_UNAUTHORIZED = 401
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 # With these the request was not begun.
 _UNTOUCHED = frozenset({429, 503})
+_UNCONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout)
 # Sent twice, these do no more than once.
 _REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
+
+# What a resolver says of a name that does not exist; for a moment's trouble it has other words.
+_UNKNOWN = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 
 async def _resolve(host: str, port: int) -> list[str]:
@@ -53,8 +59,13 @@ class Outgoing(Struct, frozen=True, kw_only=True):
 
 
 async def allowed_addresses(host: str, port: int, outgoing: Outgoing) -> list[str]:
-    """The addresses of a host that may be asked. Raises `AddressError` if there are none, `OSError` if it has no name."""
-    found = await outgoing.resolve(host, port)
+    """The addresses of a host that may be asked. Raises `AddressError` if there are none, `OSError` if nobody could say."""
+    try:
+        found = await outgoing.resolve(host, port)
+    except socket.gaierror as error:
+        if error.errno not in _UNKNOWN:
+            raise
+        raise AddressError(f"There is no {host}") from None
     allowed = [address for address in found if outgoing.allow_private or is_public(address)]
     if not allowed:
         raise AddressError(f"{host} is not on the public internet; ALLOW_PRIVATE_ADDRESSES=true lets the hub ask it")
@@ -77,10 +88,12 @@ class Api:
         self._outgoing = outgoing
         self._seconds_between = seconds_between
         self._next = 0.0
+        # An error of the client would quote a value that cannot be sent.
+        self._sendable = all(value.isascii() and value.isprintable() for value in headers.values())
         # Redirects are not followed: what a key opens is asked where its owner said, nowhere else.
         self._http = httpx2.AsyncClient(
             base_url=self.url,
-            headers={**headers, "accept": "application/json", "user-agent": "feedback-hub"},
+            headers={**(headers if self._sendable else {}), "accept": "application/json", "user-agent": "feedback-hub"},
             timeout=httpx2.Timeout(outgoing.timeout_seconds, connect=10),
             transport=_Guarded(outgoing),
             trust_env=False,
@@ -97,6 +110,8 @@ class Api:
         query: Mapping[str, str | int] | None = None, body: object = None,
     ) -> T:  # fmt: skip
         """The answer to a request. Raises `RefusedError`, `UnavailableError` and `AddressError`."""
+        if not self._sendable:
+            raise RefusedError(_UNAUTHORIZED, "The key has characters that no key has")
         content = None if body is None else msgspec.json.encode(body)
         for attempt in range(1, self._outgoing.attempts + 1):
             ordered: float | None = None
@@ -111,7 +126,7 @@ class Api:
                 again = method in _REPEATABLE or answer.status in _UNTOUCHED
             except (httpx2.TransportError, TimeoutError, OSError) as error:
                 reason = f"{self.url} cannot be reached ({_why(error)})"
-                again = method in _REPEATABLE or isinstance(error, httpx2.ConnectError)
+                again = method in _REPEATABLE or isinstance(error, _UNCONNECTED)
             except (UnreadableError, msgspec.MsgspecError, httpx2.DecodingError):
                 reason, again = f"{self.url} answered something else than its API does", method in _REPEATABLE
             if not again or attempt == self._outgoing.attempts or (ordered or 0) > _LONGEST_ORDERED_WAIT:
@@ -170,17 +185,16 @@ class _Guarded(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         host = request.url.raw_host.decode()
         port = request.url.port or {"http": 80}.get(request.url.scheme, 443)
-        addresses = await allowed_addresses(host, port, self._outgoing)
+        *others, last = await allowed_addresses(host, port, self._outgoing)
         request.extensions = {**request.extensions, "sni_hostname": host}
-        named = request.url
-        for address in addresses:
-            request.url = named.copy_with(host=address)
-            try:
-                return await self._inner.handle_async_request(request)
-            except (httpx2.ConnectError, httpx2.ConnectTimeout):
-                if address == addresses[-1]:
-                    raise
-        raise AssertionError("there is an address")
+        for address in others:
+            with suppress(*_UNCONNECTED):
+                return await self._send(request, address)
+        return await self._send(request, last)
+
+    async def _send(self, request: httpx2.Request, address: str) -> httpx2.Response:
+        request.url = request.url.copy_with(host=address)
+        return await self._inner.handle_async_request(request)
 
     async def aclose(self) -> None:
         await self._inner.aclose()

@@ -46,6 +46,7 @@ from hub.sources.values import (
     items_of,
     joined,
     members_of,
+    one_spelling,
     text_of,
 )
 
@@ -303,7 +304,7 @@ def snapshot(item: Raw, given: Given) -> Snapshot:
         raise FormNeededError
     user_id, address = _text(response.user_id), text_of(response.email)
     if user_id is None and address and given.known_as:
-        user_id = given.known_as(address.strip().casefold())
+        user_id = given.known_as(one_spelling(address))
     answered = any(map(_said_something, members_of(response.answers).values()))
     collected_at, finished = instant_of(response.collected_at), gently(response.finished, bool)
     status: Status = "partial" if answered else "started"

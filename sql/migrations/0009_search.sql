@@ -27,4 +27,4 @@ create unlogged table search_texts (
 create index search_texts_collected_idx on search_texts (tenant_id, collected_at desc, id) where words is not null;
 -- The texts with a rare word. Tenant and language are among the words, so that a tenant reads its own only.
 create index search_texts_words_idx on search_texts using gin (words);
-create index search_texts_changed_idx on search_texts (tenant_id) where words is null;
+create index search_texts_changed_idx on search_texts (tenant_id, submission_id, field_id) where words is null;

@@ -14,7 +14,7 @@ from hub.pull.interface import Page, RefusedError
 from hub.sources import formbricks as source
 from hub.sources.interface import Given
 from tests.vendors.clock import Clock, outgoing
-from tests.vendors.formbricks import FormbricksServer, v1_error
+from tests.vendors.formbricks import FormbricksServer, Profile, v1_error
 from tests.vendors.server import Answer
 
 EXAMPLES = Path(__file__).parents[1] / "sources" / "formbricks"
@@ -122,11 +122,14 @@ async def test_pages_tell_how_many_remain_where_the_server_does() -> None:
     assert remaining == {"documented": [30, 11, 0], "actual": [None, None, None]}
 
 
-async def test_an_older_server_is_read_through_v1() -> None:
+@pytest.mark.parametrize("profile", ["actual", "documented"])
+async def test_an_older_server_is_read_through_v1(profile: Profile) -> None:
     """v1 has neither a filter nor an order to choose, so what did not change is left out here."""
-    with FormbricksServer(v2_responses=False) as server:
-        survey = filled(server, 600)
+    with FormbricksServer(profile=profile, v2_responses=False) as server:
+        survey = filled(server, 600, contact={"id": "c1", "userId": "usr_1"})
         async with client(server) as formbricks:
+            first = await anext(formbricks.pages(survey, since=None))
+            assert source.snapshot(first.payloads[0], Given()).user_id == "usr_1"
             assert set(await ids_of(formbricks.pages(survey, since=None))) == set(server.responses)
             since = datetime.fromisoformat(server.tick())
             server.respond(survey, "r0005", data={})
@@ -144,6 +147,17 @@ async def test_the_contact_of_a_v2_response_becomes_its_user(vendor: FormbricksS
         [page] = [page async for page in formbricks.pages(survey, since=None)]
     users = [source.snapshot(payload, Given()).user_id for payload in page.payloads]
     assert users == ["usr_1", "usr_2", None]
+
+
+async def test_a_contact_that_has_no_user_yet_is_not_said_to_have_none(vendor: FormbricksServer) -> None:
+    """A webhook may have told whose response it is. The next pull looks again."""
+    survey = filled(vendor, 1, contact={"id": "c1"})
+    async with client(vendor) as formbricks:
+        [page] = [page async for page in formbricks.pages(survey, since=None)]
+        assert "contact" not in decoded(page.payloads[0])
+        vendor.users["c1"] = "usr_1"
+        [page] = [page async for page in formbricks.pages(survey, since=None)]
+    assert decoded(page.payloads[0])["contact"] == {"id": "c1", "userId": "usr_1"}
 
 
 async def test_without_a_license_for_contacts_a_pull_does_without_users() -> None:
@@ -173,9 +187,9 @@ async def test_what_the_key_may_not_see_any_more_does_not_count_as_deleted(vendo
             await formbricks.gone(survey, known)
 
 
-@pytest.mark.parametrize("v1_surveys", [True, False])
-async def test_surveys_are_listed_and_fetched_whichever_api_has_them(v1_surveys: bool) -> None:
-    with FormbricksServer(v1_surveys=v1_surveys) as server:
+@pytest.mark.parametrize(("profile", "v1_surveys"), [("actual", True), ("actual", False), ("documented", True)])
+async def test_surveys_are_listed_and_fetched_whichever_api_has_them(profile: Profile, v1_surveys: bool) -> None:
+    with FormbricksServer(profile=profile, v1_surveys=v1_surveys) as server:
         filled(server, 3)
         for number in range(120):
             server.add_survey({"id": f"s{number}", "name": f"Survey {number}", "status": "draft", "questions": []})

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import socket
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -38,8 +39,8 @@ def vendor() -> Iterator[Echo]:
         yield server
 
 
-def api(url: str, how: Outgoing) -> Api:
-    return Api(url, {"x-api-key": KEY}, how)
+def api(url: str, how: Outgoing, key: str = KEY) -> Api:
+    return Api(url, {"x-api-key": key}, how)
 
 
 async def ask(url: str, how: Outgoing, method: str = "GET") -> Echoed:
@@ -274,6 +275,37 @@ async def test_certificates_are_checked_against_the_name() -> None:
         how = Outgoing(allow_private=True, attempts=1, resolve=resolve, now=clock.now, sleep=clock.sleep)
         assert isinstance(await failure(f"https://vendor.example:{port}", how), UnavailableError)
     assert presented == ["vendor.example"]
+
+
+async def test_a_host_that_does_not_exist_is_told_at_once() -> None:
+    """A resolver in trouble is asked again instead."""
+    clock = Clock()
+    for number, kind in ((socket.EAI_NONAME, AddressError), (socket.EAI_AGAIN, UnavailableError)):
+
+        async def resolve(host: str, port: int, number: int = number) -> list[str]:
+            raise socket.gaierror(number, "whatever")
+
+        how = Outgoing(attempts=3, resolve=resolve, now=clock.now, sleep=clock.sleep)
+        assert isinstance(await failure("https://vendor.example", how), kind)
+    assert len(clock.waits) == 2
+
+
+@pytest.mark.parametrize("key", ["ключ", "fbk_one\nx-other: two", "fbk_\x00"])
+async def test_a_key_that_cannot_be_sent_is_not_quoted(vendor: Echo, key: str) -> None:
+    asked = api(vendor.url, outgoing(Clock()), key)
+    with pytest.raises(RefusedError, match=r"^The key has characters that no key has$"):
+        await asked.get("/things", Echoed)
+    await asked.close()
+    assert vendor.requests == []
+
+
+async def test_an_address_of_version_six_is_asked_as_well() -> None:
+    try:
+        server = Echo(host="::1")
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with server:
+        assert (await ask(server.url, outgoing(Clock()))).host == server.url.removeprefix("http://")
 
 
 @pytest.mark.parametrize(

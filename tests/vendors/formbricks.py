@@ -1,7 +1,7 @@
 """A Formbricks: surveys, responses, contacts and webhooks, in the shapes of its v1, v2 and v3 APIs.
 
-Two profiles, where its published description and its code differ: `documented` sends `meta` with v2 lists and tells of a
-key without an envelope; `actual` does neither.
+Two profiles, where its published descriptions and its code differ. As `documented`, v2 lists have `meta`, what is told of a key has
+no envelope, v1 knows persons instead of contacts, surveys have questions and no blocks, and their list takes no parameters.
 """
 
 import base64
@@ -147,32 +147,19 @@ class FormbricksServer(Server):
                     return v1_error(400)
                 owner = {"id": self.workspaces[0], "name": "Northwind"}
                 return Answer(200, {"id": "clbuckmw8siv6f7d11ymnqvlh", "workspace": owner, "project": owner})
-            case "GET", ["management", "surveys"] if self.v1_surveys:
-                surveys = sorted(self.surveys.values(), key=lambda survey: str(survey.get("updatedAt")), reverse=True)
-                start = int(query.get("offset", "0"))
-                end = start + int(query["limit"]) if "limit" in query else None
-                return Answer(200, {"data": surveys[start:end]})
-            case "GET", ["management", "surveys", survey_id] if self.v1_surveys:
-                return Answer(200, {"data": self.surveys[survey_id]}) if survey_id in self.surveys else v1_error(404)
+            case "GET", ["management", "surveys", *survey_id] if self.v1_surveys:
+                return self._surveys_of_v1(request, survey_id)
             case "GET", ["management", "responses"]:
                 found = [r for r in self.responses.values() if r["surveyId"] == query.get("surveyId", r["surveyId"])]
                 found.sort(key=lambda response: (response["createdAt"], response["id"]), reverse=True)
                 skip = int(query.get("skip", "0"))
                 limit = int(query["limit"]) if "limit" in query else 25 if "surveyId" in query else None
-                return Answer(200, {"data": found[skip:][:limit]})
+                return Answer(200, {"data": [self._of_v1(response) for response in found[skip:][:limit]]})
             case "GET", ["management", "responses", response_id]:
                 found_one = self.responses.get(response_id)
-                return Answer(200, {"data": found_one}) if found_one else v1_error(404)
+                return Answer(200, {"data": self._of_v1(found_one)}) if found_one else v1_error(404)
             case "GET", ["management", "contact-attribute-keys" | "contact-attributes" as what]:
-                if not self.contacts_licensed:
-                    return v1_error(403)
-                keys = [{"id": USER_ID_KEY, "key": "userId"}, {"id": "cmkeyemail000000000000000", "key": "email"}]
-                values = [
-                    {"id": f"a-{contact}", "attributeKeyId": USER_ID_KEY, "contactId": contact, "value": user}
-                    for contact, user in self.users.items()
-                ]
-                values += [value | {"attributeKeyId": keys[1]["id"], "value": "x@example.com"} for value in values]
-                return Answer(200, {"data": keys if what == "contact-attribute-keys" else values})
+                return self._contacts(what)
             case "GET", ["webhooks"]:
                 return Answer(200, {"data": [_without_secret(webhook) for webhook in self.webhooks.values()]})
             case "POST", ["webhooks"]:
@@ -183,6 +170,35 @@ class FormbricksServer(Server):
                 removed = self.webhooks.pop(webhook_id, None)
                 return Answer(200, {"data": _without_secret(removed)}) if removed else v1_error(404)
         return Answer(404, b"<!DOCTYPE html><title>404</title>", {"content-type": "text/html"})
+
+    def _surveys_of_v1(self, request: Request, path: list[str]) -> Answer:
+        surveys = sorted(self.surveys.values(), key=lambda survey: str(survey.get("updatedAt")), reverse=True)
+        if self.profile == "documented":
+            surveys = [{name: value for name, value in survey.items() if name != "blocks"} for survey in surveys]
+        if path:
+            found = next((survey for survey in surveys if survey["id"] == path[0]), None)
+            return Answer(200, {"data": found}) if found else v1_error(404)
+        if self.profile == "actual":
+            surveys = surveys[int(request.query.get("offset", "0")) :]
+            surveys = surveys[: int(request.query["limit"])] if "limit" in request.query else surveys
+        return Answer(200, {"data": surveys})
+
+    def _contacts(self, what: str) -> Answer:
+        if not self.contacts_licensed:
+            return v1_error(403)
+        keys = [{"id": USER_ID_KEY, "key": "userId"}, {"id": "cmkeyemail000000000000000", "key": "email"}]
+        values = [
+            {"id": f"a-{contact}", "attributeKeyId": USER_ID_KEY, "contactId": contact, "value": user}
+            for contact, user in self.users.items()
+        ]
+        values += [value | {"attributeKeyId": keys[1]["id"], "value": "x@example.com"} for value in values]
+        return Answer(200, {"data": keys if what == "contact-attribute-keys" else values})
+
+    def _of_v1(self, response: Json) -> Json:
+        if self.profile == "actual":
+            return response
+        told = {name: value for name, value in response.items() if not name.startswith("contact")}
+        return told | {"person": response["contact"], "personAttributes": response["contactAttributes"]}
 
     def _create_webhook(self, body: Json) -> Answer:
         if self.permission == "read":

@@ -1,6 +1,7 @@
 """A real HTTP server in the place of a vendor: what it holds can be edited, and it can be told to misbehave."""
 
 import json
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -67,6 +68,10 @@ class Delivery:
         return 200 <= self.status < 300
 
 
+class _Six(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
+
 Job = Callable[[], Delivery]
 """Sends one delivery; again, when called again."""
 
@@ -81,7 +86,7 @@ class Server:
         self.deliveries: list[Delivery] = []
         self.now = now
         """The clock of its quotas; without one there are none."""
-        self.time = (time or datetime.now(UTC)).replace(microsecond=0)
+        self.time = time or datetime(2026, 8, 20, 9, 0, tzinfo=UTC)
         """When what is done next is done."""
         self._queued: list[Job] = []
         self._odd: deque[Answer] = deque()
@@ -89,9 +94,9 @@ class Server:
         # One request at a time sees the state, whoever edits it meanwhile.
         self.lock = threading.RLock()
         self._over = threading.Event()
-        self._http = ThreadingHTTPServer((host, 0), self._handler())
+        self._http = (_Six if ":" in host else ThreadingHTTPServer)((host, 0), self._handler())
         self._http.daemon_threads = False
-        self.url = f"http://{host}:{self._http.server_port}"
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self._http.server_port}"
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
@@ -112,6 +117,10 @@ class Server:
         return [request for request in self.requests if request.path == path]
 
     def answer(self, request: Request) -> Answer:
+        raise NotImplementedError
+
+    def tick(self) -> str:
+        """A second later, as the vendor writes it."""
         raise NotImplementedError
 
     def over_quota(self, limit: int, seconds: float) -> bool:

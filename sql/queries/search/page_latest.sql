@@ -7,6 +7,6 @@ with latest as materialized (
     order by collected_at desc, id
     limit $38
 ),
-hits as (select * from latest where $37::text is null or words @@ $37::text::tsquery),
+hits as (select * from latest where words @@ $37::text::tsquery),
 /* include search/_page */
 having count(*) = $33 or (select count(*) from latest) < $38
