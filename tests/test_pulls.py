@@ -82,7 +82,7 @@ async def pulled(tools: Tools, row: ConnectionRow, since: datetime | None = None
 
 async def steps(tools: Tools, row: ConnectionRow, api: Vendor, since: datetime | None = None) -> AsyncIterator[Step]:
     for form in await pulls.chosen(row, api):
-        async for step in pulls.pull(tools, row, api, form.id, since):
+        async for step in pulls.pull(tools, row, api, form, since):
             yield step
 
 
