@@ -14,6 +14,7 @@ from hub.api import (
     analytics,
     batch,
     batches,
+    changes,
     connections,
     export,
     hooks,
@@ -25,6 +26,7 @@ from hub.api import (
     search,
     sources,
     submissions,
+    tenants,
 )
 from hub.api.auth import Keyring
 from hub.api.edge import Edge
@@ -66,8 +68,10 @@ def create_app(settings: Settings) -> Edge:
         route_handlers=[
             *records.ROUTES,
             *export.ROUTES,
+            *changes.ROUTES,
             *search.ROUTES,
             *submissions.ROUTES,
+            *tenants.ROUTES,
             *batch.ROUTES,
             *batches.ROUTES,
             *rejects.ROUTES,

@@ -13,6 +13,7 @@ from typing import TypeAlias, TypeVar
 import asyncpg
 import msgspec
 import structlog
+from msgspec import UNSET
 from pgqueuer import PgQueuer
 from pgqueuer.adapters.persistence.qb import (
     QueryBuilderEnvironment,
@@ -27,9 +28,9 @@ from pgqueuer.models import Job as Taken
 from pgqueuer.models import Schedule
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from hub import pulls, retention, snapshots
+from hub import intake, pulls, retention, snapshots
 from hub.credentials import Vault
-from hub.db import connections, open_pool, queue, submissions, unavailable
+from hub.db import connections, open_pool, queue, rejects, submissions, unavailable
 from hub.db import pulls as stored_pulls
 from hub.db.connections import ConnectionRow
 from hub.db.erasures import Markers
@@ -37,6 +38,7 @@ from hub.pull.interface import Listed, RefusedError, UnavailableError, Vendor, V
 from hub.pulls import NothingToPullError, Tools, in_our_words
 from hub.settings import Settings
 from hub.sources import SOURCES
+from hub.sources.interface import FormNeededError, NotOfSourceError, UnreadableError
 
 HEARTBEAT = timedelta(seconds=10)
 """After so long without a sign of the worker that took it, a job is another's."""
@@ -108,6 +110,20 @@ async def _pull_form(tools: Tools, row: ConnectionRow, api: Vendor, form: Listed
         await _note(tools, row, error)
 
 
+async def retry(tools: Tools, job: queue.Retry) -> None:
+    """Stores a payload that something held up."""
+    reject = await rejects.get(tools.pool, job.reject_id, None)
+    if reject is None or reject.connection_id is UNSET:
+        return
+    row = await connections.get(tools.pool, reject.connection_id)
+    if row is None:
+        return
+    try:
+        await intake.retry(tools.pool, tools.markers, row, reject)
+    except (NotOfSourceError, UnreadableError, FormNeededError):
+        return  # it stays among the rejects
+
+
 async def _note(tools: Tools, row: ConnectionRow, error: VendorError) -> None:
     """What went wrong stands with the connection. What is only busy or away is asked again later."""
     async with tools.pool.acquire() as connection:
@@ -170,6 +186,7 @@ async def _attend(tools: Tools, stopping: asyncio.Event) -> None:
         _register(taker, tools, queue.Flatten, flatten)
         _register(taker, tools, queue.FetchForm, fetch_form)
         _register(taker, tools, queue.Pull, pull)
+        _register(taker, tools, queue.Retry, retry)
         _register_schedule(taker, tools, due, "* * * * *")
         _register_schedule(taker, tools, expire, "17 * * * *")
         _log.info("worker started")

@@ -61,7 +61,7 @@ IMPORTS: dict[str, set[str] | None] = {
     "lifeline": set(),
     "worker": {"settings", "lifeline"},
     "pulls": {"settings", "credentials", "sources", "pull", "intake", "db", "api"},
-    "jobs": {"settings", "credentials", "sources", "snapshots", "pull", "pulls", "retention", "db"},
+    "jobs": {"settings", "credentials", "sources", "snapshots", "intake", "pull", "pulls", "retention", "db"},
     "serve": {"settings", "embedded", "db"},
     "cli": ANYTHING,
     "__main__": {"cli"},

@@ -417,6 +417,23 @@ async def test_a_refusal_stands_with_the_connection_in_our_own_words(
     assert found.last_error == "The vendor cannot be reached, or is busy"
 
 
+async def test_a_form_that_is_refused_costs_no_other(
+    tools: Tools, row: ConnectionRow, vendor: FormbricksServer, connection: Connection
+) -> None:
+    """The refusal stands with the connection."""
+    other = vendor.add_survey(SURVEY | {"id": "other"})
+    for survey in (SURVEY_ID, other):
+        vendor.respond(survey, f"of {survey}", data={"nps_main": 1})
+    async with pulls.vendor_of(tools, row) as api:
+        first, second = await pulls.chosen(row, api)
+    vendor.refused.add(first.id)
+    await jobs.pull(tools, queue.Pull(connection_id=row.id))
+    assert await submissions_of(connection) == [f"of {second.id}"]
+    found = await connections.get(tools.pool, row.id)
+    assert found is not None
+    assert found.last_error == "The vendor refuses what it is asked for (status 401)"
+
+
 async def test_a_form_is_fetched_by_itself(
     tools: Tools, row: ConnectionRow, vendor: FormbricksServer, client: httpx.AsyncClient, connection: Connection
 ) -> None:

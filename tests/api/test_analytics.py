@@ -1,17 +1,19 @@
 """Metrics over HTTP: the numbers, their parts, and the way back to the records."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.api.test_records import Connection
 from tests.conftest import make_record
 
 URL = "/v1/analytics"
 RECORDS = "/v1/feedback-records"
 
 
-async def stored(client: httpx.AsyncClient, *records: dict[str, object]) -> None:
+async def stored(client: httpx.AsyncClient, *records: Mapping[str, object]) -> None:
     """Records that differ in their submission, unless they name one."""
     for number, record in enumerate(records):
         answer = await client.post(
@@ -219,3 +221,205 @@ async def test_a_bound_key_measures_its_own_tenant(client: httpx.AsyncClient, bo
         answer = (await bound.get(f"{URL}/nps{query}")).json()
         assert answer["total"]["nps"] == 100
         assert [group["key"] for group in answer.get("groups", [{"key": None}])] == [None]
+
+
+async def test_answers_on_several_scales_have_no_common_mean(client: httpx.AsyncClient) -> None:
+    """The refusal names the questions and their scales; one scale can be chosen, or each question measured by itself."""
+    await stored(
+        client,
+        {"field_id": "a", "field_type": "csat", "value_number": 5, "metadata": {"scale": {"min": 1, "max": 5}}},
+        {"field_id": "b", "field_type": "csat", "value_number": 5, "metadata": {"scale": {"min": 1, "max": 7}}},
+        {"field_id": "a", "field_type": "csat", "value_number": 3},
+    )
+    answer = await client.get(f"{URL}/csat?tenant_id=acme")
+    assert answer.status_code == 400
+    assert answer.json()["invalid_params"] == [
+        {
+            "name": "field_id",
+            "reason": "selects answers on several scales, which have no common mean; choose one, for example with "
+            "metadata.scale.max, or use group_by=field_id: a (1 to 5), a (scale unknown), b (1 to 7)",
+        }
+    ]
+    chosen = await measured(client, "csat", "metadata.scale.max=7")
+    assert (chosen["total"]["csat"], chosen["total"]["scale_max"]) == (0, 7)
+    grouped = await measured(client, "csat", "group_by=field_id")
+    assert (grouped["total"]["count"], grouped["total"]["csat"]) == (3, None)
+    # One question on two scales is two groups, which no list can tell apart.
+    assert [(group["key"], group["csat"], group["records"]) for group in grouped["groups"]] == [
+        ("a", 100, None), ("a", 0, None), ("b", 0, "tenant_id=acme&field_id=b&field_type=csat"),
+    ]  # fmt: skip
+
+
+async def test_numbers_have_a_histogram_with_round_edges(client: httpx.AsyncClient) -> None:
+    """The same edges for the whole, its parts and its groups; the last edge belongs to the last bin."""
+    await stored(
+        client,
+        *({"field_id": "age", "field_type": "number", "value_number": value, "language": "de" if value < 40 else "fr",
+           "collected_at": "2026-08-03T00:00:00Z"} for value in (18, 20, 39.9, 40, 100)),
+    )  # fmt: skip
+    answer = await measured(client, "number", "interval=day&group_by=language")
+    bins = {(one["from"], one["to"]): one["count"] for one in answer["total"]["histogram"]}
+    assert bins == {
+        (10, 20): 1, (20, 30): 1, (30, 40): 1, (40, 50): 1, (50, 60): 0, (60, 70): 0, (70, 80): 0, (80, 90): 0, (90, 100): 1,
+    }  # fmt: skip
+    assert answer["series"][0]["histogram"] == answer["total"]["histogram"]
+    german, french = (group["histogram"] for group in answer["groups"])
+    assert [one["count"] for one in german] == [1, 1, 1, 0, 0, 0, 0, 0, 0]
+    assert [one["from"] for one in french] == [one["from"] for one in german]
+
+
+async def test_a_rating_of_too_many_marks_has_no_histogram(client: httpx.AsyncClient) -> None:
+    """A hundred bars can be drawn; more of them say nothing."""
+    rating = {"source_type": "survey", "tenant_id": "acme", "field_id": "r", "field_type": "rating"}
+    many = [{**rating, "submission_id": f"s{number}", "value_number": number / 10} for number in range(101)]
+    await client.post(f"{RECORDS}/batch", json=many[:100])
+    assert len((await measured(client, "rating"))["total"]["histogram"]) == 100
+    await client.post(f"{RECORDS}/batch", json=many[100:])
+    answer = await measured(client, "rating")
+    assert (answer["total"]["histogram"], answer["total"]["max"]) == (None, 10)
+
+
+async def test_only_so_many_options_and_groups_are_told(client: httpx.AsyncClient) -> None:
+    """The most chosen, and how many more there are."""
+    words = {"source_type": "survey", "tenant_id": "acme", "field_id": "w", "field_type": "categorical"}
+    await client.post(
+        f"{RECORDS}/batch",
+        json=[
+            {**words, "submission_id": f"s{n}", "value_text": f"w{n % 210}", "user_id": f"u{n % 60}"}
+            for n in range(240)
+        ],
+    )
+    answer = await measured(client, "categorical", "group_by=user_id")
+    assert (len(answer["total"]["options"]), answer["total"]["options_omitted"]) == (200, 10)
+    assert {option["count"] for option in answer["total"]["options"][:30]} == {2}
+    assert (len(answer["groups"]), answer["groups_omitted"]) == (50, 10)
+
+
+async def test_latest_submission_of_each_user_with_all_its_answers(client: httpx.AsyncClient) -> None:
+    """Who chose two options at last chose two."""
+    option = {"field_type": "categorical", "user_id": "u"}
+    await stored(
+        client,
+        {**option, "submission_id": "old", "field_id": "m__a", "value_id": "a", "collected_at": "2026-08-01T00:00:00Z"},
+        {**option, "submission_id": "new", "field_id": "m__b", "value_id": "b", "collected_at": "2026-08-02T00:00:00Z"},
+        {**option, "submission_id": "new", "field_id": "m__c", "value_id": "c", "collected_at": "2026-08-02T00:00:00Z"},
+    )
+    answer = await measured(client, "categorical", "latest_per_user=true")
+    assert [option["key"] for option in answer["total"]["options"]] == ["b", "c"]
+
+
+async def test_numbers_that_are_none_count_as_invalid(client: httpx.AsyncClient, connection: Connection) -> None:
+    """The API takes no NaN and no infinity; what an import or a query has put there spoils no mean."""
+    await stored(client, *({"field_id": "n", "field_type": "number", "value_number": value} for value in (1, 3, 5, 7)))
+    for value, submission in (("NaN", "s2"), ("Infinity", "s3")):
+        await connection.execute(
+            "update feedback_records set value_number = $1::float8 where submission_id = $2 and tenant_id = 'acme'",
+            float(value), submission,
+        )  # fmt: skip
+    answer = await measured(client, "number")
+    assert (answer["total"]["count"], answer["total"]["invalid_count"], answer["total"]["mean"]) == (2, 2, 2)
+    assert (await measured(client, "number", "group_by=user_id"))["groups"][0]["max"] == 3
+
+
+async def test_a_scale_beyond_all_numbers_is_none(client: httpx.AsyncClient) -> None:
+    """Metadata may say anything, and a metric still has an answer."""
+    scales = [{"min": -1e300, "max": 1e300}, {"min": 1}, [1, 5], {"min": [1], "max": [5]}, {"min": None, "max": 5}, 5]
+    await stored(
+        client,
+        *({"field_id": "r", "field_type": "rating", "value_number": 3, "metadata": {"scale": scale, "total_items": scale}}
+          for scale in scales),
+    )  # fmt: skip
+    answer = await measured(client, "rating")
+    assert (answer["total"]["count"], answer["total"]["scale_max"], answer["total"]["mean"]) == (6, None, 3)
+
+
+async def test_fields(client: httpx.AsyncClient) -> None:
+    """What is in here: each question with its latest names, how often and when it was answered, and what measures it."""
+    await stored(
+        client,
+        score(9, "2026-08-01", field_label="How likely?", source_id="sv", source_name="Old"),
+        score(9, "2026-08-02", field_label="How likely is it?", source_id="sv", source_name="New"),
+        {"submission_id": "s0", "field_id": "why", "value_text": "because", "collected_at": "2026-08-01T00:00:00Z"},
+        {"submission_id": "s1", "field_id": "r__a", "field_group_id": "r", "field_type": "number", "value_number": 1,
+         "metadata": {"total_items": 2}, "collected_at": "2026-08-01T00:00:00Z"},
+    )  # fmt: skip
+    answer = (await client.get(f"{URL}/fields?tenant_id=acme")).json()
+    assert [(field["field_id"], field["metric"], field["count"]) for field in answer["fields"]] == [
+        ("nps", "nps", 2), ("r__a", "ranking", 1), ("why", None, 1),
+    ]  # fmt: skip
+    assert answer["fields"][0] == {
+        "field_id": "nps", "field_type": "nps", "field_label": "How likely is it?", "field_group_id": None,
+        "field_group_label": None, "source_type": "survey", "source_id": "sv", "source_name": "New", "count": 2,
+        "first_seen": "2026-08-01T12:00:00Z", "last_seen": "2026-08-02T12:00:00Z", "metric": "nps",
+        "records": "tenant_id=acme&field_id=nps&field_type=nps",
+    }  # fmt: skip
+    assert answer["fields_omitted"] == 0
+    filtered = (await client.get(f"{URL}/fields?tenant_id=acme&until=2026-08-01T23:00:00Z&source_id=sv")).json()
+    assert [(field["field_id"], field["source_name"]) for field in filtered["fields"]] == [("nps", "Old")]
+
+
+SUBMISSION = """
+insert into submissions (
+    tenant_id, submission_id, source, form_id, status, started_at, duration_seconds, snapshot_order, received_at
+)
+values ('acme', $1, $2, 'sv', $3, $4::text::timestamptz, $5, '', now())
+"""
+
+
+async def test_completion(client: httpx.AsyncClient, connection: Connection) -> None:
+    """How submissions ended, and which questions the unfinished ones did not answer. What a source never tells is null."""
+    for number, (source, status, day, seconds) in enumerate(
+        [
+            ("formbricks", "completed", "2026-08-03", 30.0),
+            ("formbricks", "completed", "2026-08-03", 50.0),
+            ("formbricks", "partial", "2026-08-05", 900.0),
+            ("formbricks", "started", "2026-08-05", None),
+            ("typeform", "completed", "2026-08-05", 10.0),
+        ]
+    ):
+        await connection.execute(SUBMISSION, f"s{number}", source, status, f"{day}T12:00:00Z", seconds)
+    question = {"field_id": "q", "field_label": "Q?"}
+    part = {"field_group_id": "m", "field_group_label": "M?"}
+    await stored(client, question, question, question)
+    await stored(client, {**part, "field_id": "m__a"}, {**part, "field_id": "m__b"})
+    await stored(client, {**part, "field_id": "m__c"}, {"field_id": "q", "tenant_id": "other"})
+
+    answer = await measured(client, "completion", "interval=day&group_by=source")
+    assert answer["total"] == {
+        "count": 5, "invalid_count": 0, "low_sample": True, "submissions": 5, "started": 1, "partial": 1, "completed": 3,
+        "dismissed": None, "completion_rate": 50, "ci_low": pytest.approx(15.0, abs=0.05),
+        "ci_high": pytest.approx(85.0, abs=0.05), "median_duration_seconds": 30,
+    }  # fmt: skip
+    assert answer["fields"] == [
+        {"field_id": "q", "label": "Q?", "answered": 3, "drop_off": 40},
+        {"field_id": "m", "label": "M?", "answered": 2, "drop_off": 60},
+    ]
+    assert [(bucket["bucket"], bucket["count"], bucket["completion_rate"]) for bucket in answer["series"]] == [
+        ("2026-08-03", 2, 100), ("2026-08-04", 0, None), ("2026-08-05", 3, 0),
+    ]  # fmt: skip
+    assert [(group["key"], group["count"], group["partial"], group["completion_rate"]) for group in answer["groups"]] == [
+        ("formbricks", 4, 1, 50), ("typeform", 1, None, None),
+    ]  # fmt: skip
+    assert [bucket["count"] for bucket in answer["groups"][1]["series"]] == [0, 0, 1]
+    for part in [*answer["series"], *answer["groups"], answer["groups"][0]["series"][2]]:
+        listed = await client.get(f"/v1/submissions?{part['records']}")
+        assert len(listed.json()["data"]) == part["count"]
+
+
+async def test_completion_compared_with_the_period_before(client: httpx.AsyncClient, connection: Connection) -> None:
+    for number, (status, day) in enumerate([("completed", "10"), ("partial", "10"), ("partial", "09")]):
+        await connection.execute(SUBMISSION, f"s{number}", "formbricks", status, f"2026-08-{day}T12:00:00Z", None)
+    answer = await measured(
+        client, "completion", "compare=previous&since=2026-08-10T00:00:00Z&until=2026-08-10T23:59:59.999999Z"
+    )
+    assert (answer["total"]["completion_rate"], answer["previous"]["completion_rate"]) == (50, 0)
+    assert answer["change"]["difference"] == 50
+
+
+async def test_what_cannot_be_asked_of_submissions(client: httpx.AsyncClient) -> None:
+    answer = await client.get(
+        f"{URL}/completion?group_by=language&latest_per_user=true&field_id=x&tz=x&compare=previous"
+    )
+    assert {fault["name"] for fault in answer.json()["invalid_params"]} == {
+        "tenant_id", "group_by", "latest_per_user", "field_id", "tz", "compare",
+    }  # fmt: skip

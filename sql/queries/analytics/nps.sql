@@ -7,7 +7,7 @@ with cells as (
         count(*) filter (where value_number >= 9 and value_number <= 10) as promoters,
         count(*) filter (where value_number >= 7 and value_number < 9) as passives,
         count(*) filter (where value_number >= 0 and value_number < 7) as detractors
-    from /* include analytics/_from */
+    from feedback_records
     where /* include analytics/_selection */
     group by 1, 2
 )

@@ -6,7 +6,7 @@ with cells as (
         count(*) as records,
         count(distinct submission_id) as submissions,
         count(distinct user_id) as users
-    from /* include analytics/_from */
+    from feedback_records
     where /* include analytics/_selection */
     group by 1, 2
 )
