@@ -10,6 +10,7 @@ import hub
 from hub import settings as environment
 from hub.cli import (
     backfill,
+    bi,
     connect,
     connections,
     database,
@@ -51,6 +52,7 @@ for command in (
     database.psql,
     doctor.doctor,
     keys.keys,
+    bi.bi,
     backfill.backfill,
     map.propose,
     export.export,
