@@ -34,7 +34,7 @@ from hub.db import connections, open_pool, queue, rejects, submissions, unavaila
 from hub.db import pulls as stored_pulls
 from hub.db.connections import ConnectionRow
 from hub.db.erasures import Markers
-from hub.pull.interface import UnavailableError, VendorError
+from hub.pull.interface import Listed, RefusedError, UnavailableError, Vendor, VendorError
 from hub.pulls import NothingToPullError, Tools, in_our_words
 from hub.settings import Settings
 from hub.sources import SOURCES
@@ -94,12 +94,20 @@ async def pull(tools: Tools, job: queue.Pull) -> None:
         try:
             async with pulls.vendor_of(tools, row) as api:
                 for form in await pulls.chosen(row, api):
-                    async for step in pulls.pull(tools, row, api, form.id):
-                        _log.debug("pulling", connection=str(row.id), fetched=step.fetched, removed=step.removed)
+                    await _pull_form(tools, row, api, form)
         except NothingToPullError:
             return
         except VendorError as error:
             await _note(tools, row, error)
+
+
+async def _pull_form(tools: Tools, row: ConnectionRow, api: Vendor, form: Listed) -> None:
+    """That one form is refused costs no other."""
+    try:
+        async for step in pulls.pull(tools, row, api, form):
+            _log.debug("pulling", connection=str(row.id), form=form.id, fetched=step.fetched, removed=step.removed)
+    except RefusedError as error:
+        await _note(tools, row, error)
 
 
 async def retry(tools: Tools, job: queue.Retry) -> None:

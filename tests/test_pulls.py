@@ -82,7 +82,7 @@ async def pulled(tools: Tools, row: ConnectionRow, since: datetime | None = None
 
 async def steps(tools: Tools, row: ConnectionRow, api: Vendor, since: datetime | None = None) -> AsyncIterator[Step]:
     for form in await pulls.chosen(row, api):
-        async for step in pulls.pull(tools, row, api, form.id, since):
+        async for step in pulls.pull(tools, row, api, form, since):
             yield step
 
 
@@ -415,6 +415,23 @@ async def test_a_refusal_stands_with_the_connection_in_our_own_words(
     found = await connections.get(tools.pool, row.id)
     assert found is not None
     assert found.last_error == "The vendor cannot be reached, or is busy"
+
+
+async def test_a_form_that_is_refused_costs_no_other(
+    tools: Tools, row: ConnectionRow, vendor: FormbricksServer, connection: Connection
+) -> None:
+    """The refusal stands with the connection."""
+    other = vendor.add_survey(SURVEY | {"id": "other"})
+    for survey in (SURVEY_ID, other):
+        vendor.respond(survey, f"of {survey}", data={"nps_main": 1})
+    async with pulls.vendor_of(tools, row) as api:
+        first, second = await pulls.chosen(row, api)
+    vendor.refused.add(first.id)
+    await jobs.pull(tools, queue.Pull(connection_id=row.id))
+    assert await submissions_of(connection) == [f"of {second.id}"]
+    found = await connections.get(tools.pool, row.id)
+    assert found is not None
+    assert found.last_error == "The vendor refuses what it is asked for (status 401)"
 
 
 async def test_a_form_is_fetched_by_itself(

@@ -29,6 +29,8 @@ class Pull(Struct, frozen=True, kw_only=True):
     checkpoint: str | None
     """Where it is; None at its beginning."""
     fetched: int
+    is_first: bool
+    """No pull of this form ended so far."""
     comparison_due: bool
     """Whether it is time to look for what the vendor has deleted."""
 
