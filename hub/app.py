@@ -33,6 +33,8 @@ from hub.api.edge import Edge
 from hub.api.gate import Gate
 from hub.api.strict import StrictRequest
 from hub.credentials import Vault
+from hub.dashboard import pages
+from hub.dashboard.session import Sessions
 from hub.db.erasures import Markers
 from hub.db.search import Index
 from hub.db.writer import Writer
@@ -49,6 +51,7 @@ def create_app(settings: Settings) -> Edge:
         assert settings.secret_key is not None, "SECRET_KEY: `hub serve` sets it"  # noqa: S101 - not by a request
         app.state.markers = Markers(settings.secret_key)
         app.state.vault = Vault(settings.secret_key)
+        app.state.sessions = Sessions(settings.secret_key, secure=settings.url.startswith("https:"))
         app.state.pool = await db.open_pool(settings)
         app.state.writer = Writer(app.state.pool)
         app.state.batches = Gate(settings.batch_concurrency, "batches")
@@ -80,6 +83,7 @@ def create_app(settings: Settings) -> Edge:
             *hooks.ROUTES,
             *inserts.ROUTES,
             *meta.ROUTES,
+            *pages.ROUTES,
             Router("/", route_handlers=sources.ROUTES, request_max_body_size=settings.source_payload_max_bytes),
             create_static_files_router(
                 "/assets", [ASSETS], cache_control=CacheControlHeader(public=True, max_age=3600)

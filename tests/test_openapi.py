@@ -26,6 +26,11 @@ from tests.process import ROOT, serving
 
 PAGES = {
     "GET /",
+    "GET /records",
+    "GET /export",
+    "GET /sign-in",
+    "POST /sign-in",
+    "POST /sign-out",
     "GET /docs",
     "GET /problems",
     "GET /problems/{slug}",

@@ -8,7 +8,6 @@ import msgspec
 from litestar import Litestar, Response, get, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
-from litestar.response import Redirect
 from msgspec import Struct
 
 from hub.api import openapi
@@ -85,12 +84,6 @@ def described_routes(app: Litestar) -> list[tuple[str, str, HTTPRouteHandler]]:
         for path, method, handler in openapi.routes(app)
         if openapi.operation(handler).tag != "page"
     ]
-
-
-@get("/", media_type="text/html", opt={"operation": Operation(scope=None, tag="page", answers={307: "text/html"})})
-async def front() -> Redirect:
-    """Send people who open the hub in a browser to the reference."""
-    return Redirect("/docs", status_code=307)
 
 
 @get("/docs", media_type="text/html", opt={"operation": Operation(scope=None, tag="page", answers={200: "text/html"})})
@@ -182,6 +175,6 @@ def _not_built(paths: list[str], methods: list[str], scope: Scope, detail: str) 
 
 
 ROUTES = (
-    front, health, ready, openapi_json, openapi_yaml, reference, problem_index, problem_page,
+    health, ready, openapi_json, openapi_yaml, reference, problem_index, problem_page,
     *(_not_built(*line) for line in _NOT_BUILT),
 )  # fmt: skip

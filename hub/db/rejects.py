@@ -16,6 +16,7 @@ _PAGE = query("rejects/page")
 _DELETE = query("rejects/delete")
 _EXPIRE = query("rejects/expire")
 _EXPIRE_BATCHES = query("batches/expire")
+_REASONS = query("rejects/reasons")
 
 _EXPIRE_STEP = 5000
 _EXPORT_PAGE = 200
@@ -57,6 +58,12 @@ async def export(pool: Pool, selection: RejectFilter, cursor: Cursor | None) -> 
             yield reject
         if cursor is None:
             return
+
+
+async def reasons(pool: Pool, tenant_id: str, most: int) -> list[tuple[str, int]]:
+    """Why items were rejected, and how many, the most frequent first."""
+    async with pool.acquire() as connection:
+        return [(row["reason"], row["count"]) for row in await connection.fetch(_REASONS, tenant_id, most)]
 
 
 def _reject(row: dict[str, object]) -> Reject:

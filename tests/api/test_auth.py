@@ -315,6 +315,8 @@ async def test_key_that_is_too_long_with_the_bound_tenant(public: httpx.AsyncCli
 
 PUBLIC = {
     "/", "/health", "/ready", "/openapi.json", "/openapi.yaml", "/docs", "/problems", "/problems/{slug:str}", "/assets/{file_path:path}",
+    # They ask for a cookie: tests/dashboard/test_session.py.
+    "/records", "/export", "/sign-in", "/sign-out",
 }  # fmt: skip
 
 # They ask for secrets of their own, and for no key of the hub.
@@ -354,6 +356,11 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ("?user_id=u&Tenant_id=other", None, 200),
     ],
     ("GET", "/v1/feedback-records/count"): [("?tenant_id=other", None, 403), ("", None, 200)],
+    ("GET", "/v1/feedback-records/export"): [
+        ("", None, 200),
+        ("?format=ndjson&tenant_id=other", None, 403),
+        ("?columns=id&tenant_id=acme&tenant_id=other", None, 200),
+    ],
     **{
         ("GET", f"/v1/analytics/{metric}"): [
             ("?tenant_id=other", None, 403),
@@ -368,11 +375,6 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
     ("GET", "/v1/analytics/ranking"): [
         ("?field_group_id=g&tenant_id=other", None, 403),
         ("?field_group_id=g", None, 200),
-    ],
-    ("GET", "/v1/feedback-records/export"): [
-        ("", None, 200),
-        ("?format=ndjson&tenant_id=other", None, 403),
-        ("?columns=id&tenant_id=acme&tenant_id=other", None, 200),
     ],
     ("GET", "/v1/changes"): [("", None, 200), ("?tenant_id=other", None, 403), ("?tenant_id=acme&limit=1", None, 200)],
     ("GET", "/v1/feedback-records/search"): [("?tenant_id=other", None, 403), ("?q=x", None, 200)],
