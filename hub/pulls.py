@@ -115,7 +115,7 @@ async def pull(  # noqa: PLR0913 - what is pulled from whom, and how
     await pulls.finish(tools.pool, begun)
     removed = 0
     if is_whole or compare or begun.comparison_due:
-        # A pull of the whole has just seen what there is, and not long ago nothing was here.
+        # The first has just gone through all there is.
         removed = 0 if is_whole else await _remove_gone(tools, row, api, form.id)
         await pulls.compared(tools.pool, begun)
     yield Step(fetched=fetched, total=fetched, removed=removed)
