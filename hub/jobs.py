@@ -53,7 +53,6 @@ J = TypeVar("J", bound=queue.Job)
 
 _log = structlog.get_logger()
 
-
 Work: TypeAlias = Callable[[Tools, J], Awaitable[None]]
 
 
@@ -137,6 +136,7 @@ async def due(tools: Tools) -> None:
     rows = await connections.listed(tools.pool)
     async with tools.pool.acquire() as connection:
         await queue.tidy(connection)
+        await stored_pulls.forget_deleted(connection)
         for row in rows:
             if row.status == "active" and row.pull_minutes is not None:
                 # Put again every minute, it is there once; the next is counted from when this one begins.

@@ -105,7 +105,8 @@ async def pull(  # noqa: PLR0913 - what is pulled from whom, and how
     """
     await fetch_form(tools, row, api, form.id)
     begun = await pulls.begin(tools.pool, row.id, form.id, since, api.OVERLAP)
-    fetched, total = begun.fetched, form.responses if begun.since is None else None
+    is_whole = begun.since is None
+    fetched, total = begun.fetched, form.responses if is_whole else None
     async for page in api.pages(form.id, since=begun.since, checkpoint=begun.checkpoint):
         stored = await _store(tools, row, form.id, page.payloads)
         await pulls.keep(tools.pool, begun, page.checkpoint, fetched=len(page.payloads), stored=stored)
@@ -113,9 +114,9 @@ async def pull(  # noqa: PLR0913 - what is pulled from whom, and how
         yield Step(fetched=fetched, total=total if page.remaining is None else fetched + page.remaining)
     await pulls.finish(tools.pool, begun)
     removed = 0
-    if begun.is_first or compare or begun.comparison_due:
-        # The first has just seen all there is.
-        removed = 0 if begun.is_first else await _remove_gone(tools, row, api, form.id)
+    if is_whole or compare or begun.comparison_due:
+        # The first has just gone through all there is.
+        removed = 0 if is_whole else await _remove_gone(tools, row, api, form.id)
         await pulls.compared(tools.pool, begun)
     yield Step(fetched=fetched, total=fetched, removed=removed)
 

@@ -362,6 +362,18 @@ async def test_what_is_to_be_pulled_is_queued_once(
     assert [row["after"] for row in await connection.fetch(JOB)] == [timedelta(minutes=15)]
 
 
+async def test_the_place_of_a_connection_that_was_deleted_is_forgotten(
+    tools: Tools, row: ConnectionRow, connection: Connection
+) -> None:
+    """Nobody will go on there."""
+    await pulled(tools, row)
+    await jobs.due(tools)
+    assert await connection.fetchval("select count(*) from pulls") == 1
+    await connections.delete(tools.pool, row.id, None)
+    await jobs.due(tools)
+    assert await connection.fetchval("select count(*) from pulls") == 0
+
+
 async def test_a_shorter_interval_counts_at_once(
     tools: Tools, vendor: FormbricksServer, connection: Connection
 ) -> None:

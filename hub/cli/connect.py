@@ -119,7 +119,7 @@ def connect_satismeter(settings: Settings, api_key: str, project_id: str, base_u
 
 def _wish(options: dict[str, object]) -> Wish:
     try:
-        return msgspec.convert(options, Wish)
+        return msgspec.convert(options | {"tenant_id": str(options["tenant_id"]).strip()}, Wish)
     except msgspec.ValidationError as error:
         raise click.UsageError(str(error)) from None
 

@@ -8,5 +8,5 @@ on conflict (connection_id, form_id) do update set
         else coalesce($3, pulls.through - $4::interval) end,
     checkpoint = case when pulls.began_at is not null and ($3 is null or pulls.since = $3) then pulls.checkpoint end,
     fetched = case when pulls.began_at is not null and ($3 is null or pulls.since = $3) then pulls.fetched else 0 end
-returning connection_id, form_id, since, checkpoint, fetched, through is null as is_first,
+returning connection_id, form_id, since, checkpoint, fetched,
     compared_at is null or compared_at < now() - interval '1 day' as comparison_due
