@@ -58,6 +58,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     source: str = "records"
     tenant_id: str | None = None
     form_id: str | None = None
+    mapping: str | None = None
+    """How a CSV file with columns of its own is to be read."""
     on_conflict: OnConflict = "skip"
     dry_run: bool = False
 
@@ -442,14 +444,10 @@ class PayloadUpload:
         return outcome
 
     def _post(self, items: Sequence[Item]) -> Outcome:
-        listed = self._splitter.listed
-        body = b"[" + b",".join(item.raw for item in items) + b"]" if listed else items[0].raw
-        query = {"tenant_id": self._plan.tenant_id, "form_id": self._plan.form_id}
         try:
             answer = self._client.request(
-                "POST", f"/v1/sources/{self._plan.source}/responses",
-                query={name: value for name, value in query.items() if value}, body=body,
-                headers={"content-type": "application/json"},
+                "POST", f"/v1/sources/{self._plan.source}/responses", query=self._query(), body=self._body(items),
+                headers={"content-type": self._media_type},
             )  # fmt: skip
         except RefusedError as error:
             return self._refused(items, error)
@@ -459,6 +457,15 @@ class PayloadUpload:
         outcome.counts["rejected"] += len(read.errors)
         outcome.counts.update(f"skipped: {each.reason}" for each in read.skipped)
         return outcome
+
+    _media_type = "application/json"
+
+    def _body(self, items: Sequence[Item]) -> bytes:
+        return b"[" + b",".join(item.raw for item in items) + b"]" if self._splitter.listed else items[0].raw
+
+    def _query(self) -> dict[str, str]:
+        query = {"tenant_id": self._plan.tenant_id, "form_id": self._plan.form_id}
+        return {name: value for name, value in query.items() if value}
 
     def _refused(self, items: Sequence[Item], error: RefusedError) -> Outcome:
         """A payload that is wrong costs itself; a wrong key, tenant or form would cost them all."""
@@ -557,7 +564,7 @@ class _Sources(Struct):
 def sources(client: Client) -> list[str]:
     """What `--source` may be, as this hub has it."""
     answer = msgspec.json.decode(client.request("GET", "/v1/sources").content, type=_Sources)
-    return [*OWN_SOURCES, *(each.source for each in answer.data)]
+    return list(dict.fromkeys([*OWN_SOURCES, *(each.source for each in answer.data)]))
 
 
 def lost(counts: dict[str, int]) -> bool:

@@ -17,8 +17,11 @@ FieldType = Literal["text", "categorical", "nps", "csat", "ces", "rating", "numb
 Sentiment = Literal["very_negative", "negative", "neutral", "positive", "very_positive", "mixed"]
 Emotion = Literal["joy", "anger", "sadness", "fear", "surprise", "disgust"]
 Status = Literal["started", "partial", "completed", "dismissed"]
+Segment = Literal["promoter", "passive", "detractor"]
 
-_LITERALS = {frozenset(get_args(literal)): get_args(literal) for literal in (FieldType, Sentiment, Emotion, Status)}
+_LITERALS = {
+    frozenset(get_args(literal)): get_args(literal) for literal in (FieldType, Sentiment, Emotion, Status, Segment)
+}
 
 
 def in_order(values: Iterable[object]) -> tuple[str, ...]:
@@ -60,6 +63,7 @@ TenantId = Annotated[str, _text(1, 255, r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u00
 Name = Annotated[str, _text(0, 255)]
 Names = tuple[Name, ...]
 Label = Annotated[str, _text(0, 2048)]
+Wanted = Annotated[str, _text(0, 1000)]
 Text = Annotated[str, _text(0, 30000)]
 Language = Annotated[str, _text(0, 10)]
 Number = Annotated[float, Meta(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
@@ -292,6 +296,40 @@ class Page(Struct, frozen=True):
     next_cursor: str | UnsetType = UNSET
 
 
+class FoundText(Record, kw_only=True, frozen=True, omit_defaults=True):
+    """A text answer with what its submission scored. `highlight` is HTML: the text, or parts of it, with hits in `<mark>`."""
+
+    nps: float | None = None
+    highlight: str | None = None
+
+
+class FoundPage(Struct, frozen=True, kw_only=True):
+    """One page of a search. Not `complete`: texts are still being made ready, so that some may be missing."""
+
+    data: list[FoundText]
+    limit: int
+    complete: bool
+    next_cursor: str | UnsetType = UNSET
+
+
+class Term(Struct, frozen=True, kw_only=True):
+    """A word: `term` as it is compared, `label` as most texts spell it."""
+
+    term: str
+    label: str
+    count: Annotated[int, Meta(ge=1, description="In how many texts it is")]
+    share: Annotated[float, Meta(ge=0, le=100, description="Of the texts, in percent")]
+    records: Annotated[str, Meta(description="The query string of the search that lists them")]
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """The words of most texts. `texts` is how many were read: the latest of the selection, at most 20,000."""
+
+    texts: Annotated[int, Meta(ge=0)]
+    complete: bool
+    terms: list[Term]
+
+
 class Count(Struct, frozen=True):
     """How many records match."""
 
@@ -343,10 +381,14 @@ class Undone(Struct, frozen=True, kw_only=True):
 
 
 class Reject(Struct, frozen=True, kw_only=True):
-    """An item that a batch could not store, and why. `position` is the index in a JSON batch, the line in a stream."""
+    """What could not be stored, and why: an item of a batch, or a payload that came through a connection.
+
+    `position` is the index in a JSON batch, the line in a stream.
+    """
 
     id: UUID
-    batch_id: UUID
+    batch_id: UUID | UnsetType = UNSET
+    connection_id: UUID | UnsetType = UNSET
     position: Total
     tenant_id: str | UnsetType = UNSET
     user_id: str | UnsetType = UNSET

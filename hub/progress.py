@@ -40,6 +40,12 @@ class Meter:
         """What was done before does not count for the rate."""
         self._first = number
 
+    def expect(self, total: int | None) -> None:
+        """As many are to be done as it turned out meanwhile."""
+        self._total = total
+        if self._bar is not None:
+            self._bar.update(self._task, total=total)
+
     def advance(self, number: int, reached: int) -> None:
         """`number` things are done, and `reached` of the total."""
         now = time.monotonic()

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +36,9 @@ _WORKER = (
     "import sys; sys.path[:] = sys.argv[4:]; from hub.worker import main; "
     "main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))"
 )
+_QUEUE_WORKER = (
+    "import sys; sys.path[:] = sys.argv[2:]; from hub.cli.worker import supervised; supervised(int(sys.argv[1]))"
+)
 
 
 class StartError(Exception):
@@ -54,7 +57,7 @@ def serve(settings: Settings) -> None:
         dsn = settings.database_url or (postgres.dsn if postgres else "")
         _migrate(dsn, settings)
         secret_key = secret_of(settings)
-        _check_secret(dsn, secret_key)
+        check_secret(dsn, secret_key)
         environment = {
             **os.environ,
             "DATABASE_URL": dsn,
@@ -67,7 +70,8 @@ def serve(settings: Settings) -> None:
 
 def connections(settings: Settings) -> int:
     """How many connections the bundled Postgres allows."""
-    return max(100, workers(settings) * max(2, settings.database_max_conns) + SPARE_CONNECTIONS)
+    processes = workers(settings) + (settings.worker == "on")
+    return max(100, processes * max(2, settings.database_max_conns) + SPARE_CONNECTIONS)
 
 
 def workers(settings: Settings) -> int:
@@ -191,7 +195,7 @@ def _migrate(dsn: str, settings: Settings) -> None:
         return
 
 
-def _check_secret(dsn: str, secret_key: str) -> None:
+def check_secret(dsn: str, secret_key: str) -> None:
     """Another secret would find none of the markers, and let everything come back that was erased."""
     import asyncpg  # noqa: PLC0415
 
@@ -212,32 +216,27 @@ def _check_secret(dsn: str, secret_key: str) -> None:
 
 
 class Child:
-    """A worker process and the line to it: a byte says that it serves, the end of the line that one of the two is gone."""
+    """A process and the line to it: a byte says that it serves, the end of the line that one of the two is gone."""
 
-    def __init__(self, listener: socket.socket, environment: dict[str, str], shutdown_timeout_seconds: float) -> None:
+    def __init__(self, start: Callable[[int], subprocess.Popen[bytes]]) -> None:
+        self.start = start
         self.line, other = socket.socketpair()
         self.started = time.monotonic()
-        self.serves = False
-        listening, line = listener.fileno(), other.fileno()
-        arguments = [str(listening), str(line), str(shutdown_timeout_seconds), *sys.path]
         # Ctrl-C is the supervisor's: a worker that heard it too would stop answering before its time.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            self.process = subprocess.Popen(  # noqa: S603 # this very interpreter
-                [sys.executable, "-P", "-c", _WORKER, *arguments], env=environment, pass_fds=(listening, line)
-            )
+            self.process = start(other.fileno())
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         other.close()
 
     def hear(self) -> bool:
-        """Takes in what the worker said. False when it is gone."""
+        """Takes in what the process said. False when it is gone."""
         try:
             word = self.line.recv(1)
         except ConnectionError:
             word = b""
         if word:
-            self.serves = True
             return True
         try:
             self.process.wait(_KILL_GRACE_SECONDS)
@@ -267,17 +266,27 @@ class Supervisor:
         """Keeps the workers and the database alive until a signal comes, then lets the workers finish what they have begun."""
         with self._listening_to_signals() as woken:
             try:
-                self._children = [self._start() for _ in range(workers(self._settings))]
+                self._children = [Child(self._worker) for _ in range(workers(self._settings))]
                 self._until_signal(woken, text)
             finally:
                 self._stop(woken)
 
-    def _start(self) -> Child:
-        return Child(self._listener, self._environment, self._settings.shutdown_timeout_seconds)
+    def _worker(self, line: int) -> subprocess.Popen[bytes]:
+        listening = self._listener.fileno()
+        arguments = [str(listening), str(line), str(self._settings.shutdown_timeout_seconds)]
+        return self._python(_WORKER, arguments, (listening, line))
+
+    def _queue_worker(self, line: int) -> subprocess.Popen[bytes]:
+        return self._python(_QUEUE_WORKER, [str(line)], (line,))
+
+    def _python(self, program: str, arguments: list[str], inherited: tuple[int, ...]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 # this very interpreter
+            [sys.executable, "-P", "-c", program, *arguments, *sys.path], env=self._environment, pass_fds=inherited
+        )
 
     def _until_signal(self, woken: socket.socket, text: str) -> None:
         served = False
-        due: list[float] = []  # when workers that ended are started again
+        due: list[tuple[float, Child]] = []  # when workers that ended are started again
         database_due = 0.0
         while not self._signals:
             heard, _, _ = select.select([woken, *(child.line for child in self._children)], [], [], _TICK_SECONDS)
@@ -286,16 +295,18 @@ class Supervisor:
                     if not served:
                         served = True
                         _welcome(text)
+                        if self._settings.worker == "on":  # nothing it does is waited for at the start
+                            self._children.append(Child(self._queue_worker))
                     continue
                 self._children.remove(child)
                 if not served:
                     raise StartError("A worker did not start; the log above says why.")
                 _log("error", "worker ended, starting another", pid=child.process.pid, status=child.process.returncode)
-                due.append(child.started + _RESTART_SECONDS)
+                due.append((child.started + _RESTART_SECONDS, child))
             now = time.monotonic()
-            for moment in [moment for moment in due if moment <= now]:
-                due.remove(moment)
-                self._children.append(self._start())
+            for moment, child in [one for one in due if one[0] <= now]:
+                due.remove((moment, child))
+                self._children.append(Child(child.start))
             if self._postgres and now >= database_due and not self._postgres.is_alive():
                 database_due = now + _RESTART_SECONDS
                 self._restart(self._postgres)

@@ -43,6 +43,8 @@ class Settings(Struct, kw_only=True, frozen=True, rename="upper"):
     log_level: Literal["debug", "info", "warn", "error"] = "info"
     web_concurrency: Annotated[int, Meta(ge=1, le=256)] | None = None
     """Worker processes; as many as there are cores when unset."""
+    worker: Literal["on", "off"] = "on"
+    """Whether `hub serve` also runs the process that does what is queued; `hub worker` runs one by itself."""
     database_max_conns: Connections = 10
     """Connections of one worker process, at most (but two, if it is 1)."""
     database_connect_timeout_seconds: Seconds = 10
@@ -65,7 +67,13 @@ class Settings(Struct, kw_only=True, frozen=True, rename="upper"):
     """How long an export may take: while it runs, vacuum leaves alone what was deleted meanwhile."""
     rejects_retention_days: Annotated[int, Meta(ge=1, le=3650)] = 90
     """How long batches and what they rejected are kept."""
+    tenant_purge_lock_timeout_seconds: Seconds = 5
+    """How long erasing a tenant waits for writes that began before it."""
+    changes_retention_days: Annotated[int, Meta(ge=1, le=3650)] = 30
+    """How long it is known what was deleted, for copies that follow the changes."""
     source_payload_max_bytes: Bytes = 16 * 1024 * 1024
+    allow_private_addresses: bool = False
+    """Whether a survey tool may be asked at an address that is not of the public internet, such as one next door."""
 
     @property
     def url(self) -> str:

@@ -3,7 +3,7 @@
 The functions that `hub.db.submissions` calls back inside its transactions, for requests and for commands alike.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -11,6 +11,7 @@ from msgspec import Raw
 
 from hub import sources
 from hub.db.submissions import Again, Flatten, Flattened, Stored, Submission
+from hub.model import NewRecord
 from hub.sources.interface import Form, Given, Options, Skipped, Snapshot, Source
 
 FormOf: TypeAlias = Callable[[Raw | None], Form | None]
@@ -20,6 +21,10 @@ class Taken(Flattened, frozen=True, kw_only=True):
     """What a submission becomes, and what was left out."""
 
     skipped: list[Skipped]
+    known: bool = False
+    """A payload of this submission was kept before."""
+    undefined: bool = False
+    """Its form is not known here, or not as it was answered."""
 
 
 def parser(module: Source[Any]) -> FormOf:
@@ -48,7 +53,8 @@ def arrival(module: Source[Any], snapshot: Snapshot, arrived: Submission, form_o
             form_id = snapshot.form_id or stored.form_id
             now = module.snapshot(merged, Given(submission_id=snapshot.submission_id, form_id=form_id))
             kept = submission(now, arrived.tenant_id, arrived.source, _options(arrived.options))
-        return _taken(module, now, kept, form_of(definition))
+        taken = _taken(module, now, kept, form_of(definition))
+        return msgspec.structs.replace(taken, known=stored is not None)
 
     return flatten
 
@@ -84,7 +90,22 @@ def submission(snapshot: Snapshot, tenant_id: str, name: str, options: Options) 
 
 def _taken(module: Source[Any], snapshot: Snapshot, kept: Submission, form: Form | None) -> Taken:
     records, skipped = sources.flatten(module, snapshot, form, _options(kept.options), kept.tenant_id)
-    return Taken(submission=kept, source_type=module.ABOUT.source_type, records=records, skipped=skipped)
+    return Taken(
+        submission=kept,
+        source_type=module.ABOUT.source_type,
+        records=records,
+        skipped=skipped,
+        undefined=_is_undefined(snapshot, form, records),
+    )
+
+
+def _is_undefined(snapshot: Snapshot, form: Form | None, records: Sequence[NewRecord]) -> bool:
+    if form is None:
+        return snapshot.form_id is not None
+    if form.updated_at is not None and snapshot.form_updated_at is not None:
+        return form.updated_at < snapshot.form_updated_at
+    # Not every source says how old a form is; but an answer to what is not asked in it was asked later.
+    return any(b'"definition_missing":true' in bytes(record.metadata) for record in records)
 
 
 def _options(raw: Raw) -> Options:

@@ -5,13 +5,12 @@ import gc
 import os
 import socket
 import sys
-import threading
 from typing import cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from hub import settings
+from hub import lifeline, settings
 
 
 class _Corked:
@@ -80,8 +79,7 @@ class Worker(uvicorn.Server):
 
 
 def main(listener: int, supervisor: int, shutdown_timeout_seconds: float) -> None:
-    line = socket.socket(fileno=supervisor)
-    threading.Thread(target=_end_with, args=(line,), daemon=True).start()
+    line = lifeline.hold(supervisor)
     config = uvicorn.Config(
         "hub.app:worker",
         factory=True,
@@ -97,11 +95,3 @@ def main(listener: int, supervisor: int, shutdown_timeout_seconds: float) -> Non
         timeout_graceful_shutdown=max(1, round(shutdown_timeout_seconds)),
     )
     Worker(config, line).run([socket.socket(fileno=listener)])
-
-
-def _end_with(supervisor: socket.socket) -> None:
-    """A killed supervisor closes its end. Workers that stayed would keep the port from the next start."""
-    try:
-        supervisor.recv(1)
-    finally:  # a reset, when the supervisor had not yet heard that this worker serves
-        os._exit(1)

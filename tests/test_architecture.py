@@ -19,30 +19,56 @@ ANYTHING = None
 IMPORTS: dict[str, set[str] | None] = {
     "model": set(),
     "settings": set(),
+    "credentials": set(),
+    "signing": set(),
     "cursors": set(),
     "metrics": set(),
     "periods": set(),
     "streams": set(),
     "embedded": set(),
     "client": {"settings"},
+    "addresses": set(),
     "documents": {"streams"},
     "progress": set(),
     "parquet": set(),
     # The rules of a CSV file stand once, in the API.
     "import_hub": {"client", "cursors", "db"},
     "backfill": {"client", "documents", "model", "streams", "api"},
+    "mapping": {"model", "sources"},
+    "tables": {"api", "backfill", "client", "model", "sources", "streams"},
     "sources": {"model"},
+    "pull": {"addresses", "sources"},
     "db": {"model", "settings", "cursors", "metrics", "periods"},
-    "snapshots": {"sources", "db"},
+    "snapshots": {"model", "sources", "db"},
     "retention": {"settings", "db"},
-    "api": {"model", "settings", "cursors", "metrics", "periods", "sources", "streams", "snapshots", "parquet", "db"},
-    "app": {"settings", "db", "retention", "api"},
-    "worker": {"settings"},
+    "intake": {"model", "sources", "snapshots", "db"},
+    "api": {
+        "model",
+        "settings",
+        "cursors",
+        "metrics",
+        "periods",
+        "credentials",
+        "signing",
+        "sources",
+        "streams",
+        "snapshots",
+        "intake",
+        "parquet",
+        "db",
+    },
+    "dashboard": {"model", "cursors", "metrics", "periods", "db", "api"},
+    "app": {"settings", "credentials", "db", "api", "dashboard"},
+    "lifeline": set(),
+    "worker": {"settings", "lifeline"},
+    "pulls": {"settings", "credentials", "sources", "pull", "intake", "db", "api"},
+    "jobs": {"settings", "credentials", "sources", "snapshots", "intake", "pull", "pulls", "retention", "db"},
     "serve": {"settings", "embedded", "db"},
+    "demo": set(),
     "cli": ANYTHING,
     "__main__": {"cli"},
 }
-PURE = {"model", "cursors", "metrics", "periods", "streams", "sources", "documents"}
+PURE = {"model", "cursors", "metrics", "periods", "addresses", "signing", "streams", "sources", "documents", "mapping"}
 
 # Who knows each library. msgspec is everywhere.
 KNOWS = {
@@ -50,9 +76,17 @@ KNOWS = {
         "db",
         "serve",  # tells a database that cannot be reached from other failures of a start
         "cli",  # the same, and it connects once instead of opening a pool
+        "jobs",  # a connection of its own to hear of new jobs
     },
-    "litestar": {"api", "app"},
-    "structlog": {"api", "app", "retention"},
+    "pgqueuer": {"jobs"},
+    "pydantic_settings": {"jobs"},  # pgqueuer's names are such settings
+    "litestar": {
+        "api",
+        "app",
+        "dashboard",
+        "cli",  # `hub demo` asks an application in its own process, in the types of ASGI
+    },
+    "structlog": {"api", "app", "retention", "jobs"},
     "uuid6": {
         "db",  # ids of what is stored
         "api",  # ids of requests
@@ -60,8 +94,10 @@ KNOWS = {
     "uvicorn": {"worker"},
     "backports": {"streams"},
     "compression": {"streams"},
-    "httpx2": {"client"},
+    "cryptography": {"credentials", "dashboard"},
+    "httpx2": {"client", "pull"},
     "rich": {"progress"},
+    "jinja2": {"dashboard"},
     "pyarrow": {"parquet"},
     "click": {"cli"},
     "msgspec": set(IMPORTS),

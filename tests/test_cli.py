@@ -1,5 +1,6 @@
 """The commands beside `hub serve`, as an operator types them."""
 
+import asyncio
 import os
 import re
 import sys
@@ -153,7 +154,7 @@ def test_doctor_is_content(data_dir: Path) -> None:
     checked = hub(data_dir, "doctor")
     assert checked.returncode == 0, checked.stdout
     assert [line.split()[:2] for line in checked.stdout.splitlines()] == [
-        ["ok", name] for name in ("disk", "database", "version", "migrations", "clock")
+        ["ok", name] for name in ("disk", "database", "version", "migrations", "clock", "queue")
     ]
 
 
@@ -208,3 +209,41 @@ def test_a_closed_data_dir_is_one_line(tmp_path: Path) -> None:
     refused = hub(tmp_path / "closed" / "data", "keys", "list")
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
+
+
+def test_user_of_an_address_is_told_where_the_key_is(tmp_path: Path) -> None:
+    """For every spelling the same, with another key another; a key is not made for it."""
+    key, other = ("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "ZGVmMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmM=")
+    said = [
+        hub(tmp_path, "user-id", address, SECRET_KEY=secret).stdout
+        for address, secret in (("ada@acme.example", key), (" Ada@ACME.example", key), ("ada@acme.example", other))
+    ]
+    without = hub(tmp_path, "user-id", "ada@acme.example")
+
+    assert said[0] == said[1] != said[2]
+    assert re.fullmatch(r"email:[0-9a-f]{32}\n", said[0])
+    assert (without.returncode, "set SECRET_KEY" in without.stderr) == (1, True)
+    assert not (tmp_path / "secret_key").exists()
+
+
+def test_a_reader_is_made_seen_and_dropped(data_dir: Path) -> None:
+    """What is printed connects, to its tenants alone; a name is taken once."""
+    made = hub(data_dir, "bi", "create-reader", "analyst", "--tenant", "acme", "--tenant", " beta ")
+    assert made.returncode == 0, made.stderr
+
+    async def view() -> object:
+        connection = await asyncpg.connect(made.stdout.strip())
+        try:
+            return await connection.fetchval("select count(*) from feedback")
+        finally:
+            await connection.close()
+
+    assert asyncio.run(view()) == 0
+    assert re.search(r"^analyst +acme, beta$", hub(data_dir, "bi", "readers").stdout, re.MULTILINE)
+    again = hub(data_dir, "bi", "create-reader", "analyst", "--tenant", "acme")
+    assert (again.returncode, "role analyst already" in again.stderr) == (1, True)
+    assert hub(data_dir, "bi", "drop-reader", "analyst").stdout == "Dropped analyst.\n"
+    assert hub(data_dir, "bi", "drop-reader", "hub").returncode == 1
+    for name in ("pg_mine", "x; drop table", "Robert", "a" * 64):
+        assert hub(data_dir, "bi", "create-reader", name, "--tenant", "acme").returncode == 2
+    assert hub(data_dir, "bi", "create-reader", "analyst", "--tenant", " ").returncode == 2

@@ -504,7 +504,7 @@ async def test_absent_database_is_an_answer_and_comes_back(settings: Settings, w
             assert (await client.get("/health")).status_code == 200
             await wire.mend()
             assert (await client.get(f"{URL}/{stored.json()['id']}")).json() == stored.json()
-            assert (await client.get("/ready")).json() == {"status": "ready"}
+            assert (await client.get("/ready")).json() == {"status": "ready", "queue": "attended"}
 
 
 async def test_database_that_goes_away_under_a_request(settings: Settings, wire: Wire, connection: Connection) -> None:

@@ -44,7 +44,7 @@ def test_rejects_are_listed_exported_and_retried(served: Served, tmp_path: Path)
     batch = send(served, make_record(field_type="x"), make_record(field_type="y", field_id="q2"))
     status, (header, first, second), _ = rejects(served, "list", "--batch", batch)
     assert status == 0
-    assert header.split() == ["ID", "BATCH", "AT", "TENANT", "WHEN", "WHY"]
+    assert header.split() == ["ID", "FROM", "AT", "TENANT", "WHEN", "WHY"]
     assert first.split()[1:4] == [batch, "0", "acme"]
     assert 'field_type has invalid value "x"' in first
 

@@ -1,9 +1,11 @@
 """What every source must hold. A new one adds its examples to `tests/sources/<source>/` and is covered."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from hub import sources
-from hub.model import Draft, NewRecord
+from hub.model import Draft, FieldType, NewRecord
 from hub.sources import SOURCES
 from hub.sources.answers import Metadata
 from hub.sources.bodies import legible
@@ -78,6 +80,43 @@ def test_payload_becomes_its_records(path: Path) -> None:
         submissions.append({"snapshot": columns, "records": records, "skipped": skips})
 
     assert case["submissions"] == json.loads(msgspec.json.encode(submissions))
+
+
+def documented(name: str) -> dict[str, set[str]]:
+    """The field types that a source's page says a question becomes, by the type of the question."""
+    page = (
+        (EXAMPLES.parent.parent / "docs" / "sources" / f"{name}.md").read_text().split("\n## What is not taken", 1)[0]
+    )
+    table: dict[str, set[str]] = {}
+    types: set[str] = set()
+    for question, record in re.findall(r"^\| `([\w-]+)` \| ([^|]*) \|", page, re.MULTILINE):
+        if "as above" not in record:
+            types = set(re.findall(r"\w+", record)) & set(get_args(FieldType))
+        table[question] = types
+    return table
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_examples_become_what_the_page_says(name: str) -> None:
+    """The mapping table names the field types that come out, whatever is wanted, for each type of question."""
+    table = documented(name)
+    everything = Options(personal_data=True, consent=True)
+    for path in EXPECTED:
+        case, source = json.loads(path.read_text()), SOURCES[path.parent.name]
+        if path.parent.name != name or case["form"] is None:
+            continue
+        form = source.form(legible((path.parent / case["form"]).read_bytes()))
+        for item in source.unpack(legible((path.parent / case["payload"]).read_bytes())):
+            snapshot = source.snapshot(item, Given(form_id=case.get("form_id")))
+            for record in sources.flatten(source, snapshot, form, everything, "acme")[0]:
+                said = json.loads(bytes(record.metadata))
+                question = said.get("metric", said.get("question_type"))
+                # Whatever question it stands under, what is personal is no text; what is known by its name alone has no type.
+                allowed = {"categorical"} if said.get("pii") else table.get(question)
+                assert question is None or said.get("definition_missing") or record.field_type in (allowed or ()), (
+                    path.name,
+                    record.field_id,
+                )
 
 
 def test_fine_draft_is_only_given_its_keys() -> None:

@@ -22,12 +22,14 @@ from litestar.types import HTTPReceiveMessage, HTTPScope, Message, Receive, Scop
 
 from hub.api import openapi, problems
 from hub.api.auth import Keyring, Principal
-from hub.api.openapi import Operation
-from hub.api.problems import BadRequest, MethodNotAllowed, NotFound, Unauthorized
+from hub.api.openapi import Failure, Operation
+from hub.api.problems import BadRequest, MethodNotAllowed, NotFound, Problem, Unauthorized
 from hub.settings import Settings
 
 _NOSNIFF = {"x-content-type-options": "nosniff"}
 CLIENT_CLOSED = 499
+_HOOKS = "/hooks/"
+NO_HOOK = "Nothing is delivered to this address: it is not known, or no more"
 
 T = TypeVar("T")
 
@@ -39,7 +41,7 @@ class Exchange:
     """One request on its way: what the log line and the problem documents say about it."""
 
     __slots__ = (
-        "code", "counts", "headers", "instance", "key_id", "path", "pattern", "problem_base", "request_id", "status",
+        "code", "counts", "failure", "headers", "instance", "key_id", "path", "pattern", "problem_base", "request_id", "status",
         "tenant_id",
     )  # fmt: skip
 
@@ -49,6 +51,7 @@ class Exchange:
         self.path = path
         self.instance = unquote(path, errors="replace")
         self.problem_base = problem_base
+        self.failure: Failure | None = None
         self.pattern = ""
         self.status = CLIENT_CLOSED
         self.code: str | None = None
@@ -60,6 +63,9 @@ class Exchange:
         """Status, headers and body of the answer to a request that failed."""
         problem = problems.from_exception(error, self.request_id)
         self.code = problem.code
+        if self.failure is not None:
+            headers = {"content-type": "application/json", **problem.extra_headers}
+            return problem.status, headers, msgspec.json.encode(self.failure(problem))
         document = problem.document(base=self.problem_base, instance=self.instance, request_id=self.request_id)
         return (
             problem.status,
@@ -170,13 +176,18 @@ class Edge:
             principal = await keyring.principal(this.headers.get(b"authorization"))
             this.key_id, this.tenant_id = principal.key_id, principal.tenant_id
             scope["auth"] = principal
+        if path.startswith(_HOOKS):
+            this.instance = (
+                "/hooks"  # what follows is a secret, and vendors show to many people what they were answered
+            )
         found = self._routes.find(path)
         if found is None:
-            raise NotFound(headers=_NOSNIFF)
+            raise _nothing_at(path)
         this.pattern = found.pattern
         if scope["method"] not in found.operations:
             raise MethodNotAllowed(headers={"allow": ", ".join(sorted(found.operations)), **_NOSNIFF})
         operation = found.operations[scope["method"]]
+        this.failure = operation.failure
         if operation.scope is not None:
             if principal is None:
                 raise Unauthorized
@@ -253,6 +264,11 @@ def _request_id() -> str:
     time_and_count = (time.time_ns() // 1_000_000) << 12 | next(_requests) & 0xFFF
     head = f"{time_and_count:015x}"
     return f"{head[:8]}-{head[8:12]}-7{head[12:]}-{_PROCESS}"
+
+
+def _nothing_at(path: str) -> Problem:
+    # Vendors take 404 for a reason never to deliver again.
+    return Unauthorized(NO_HOOK) if path.startswith(_HOOKS) else NotFound(headers=_NOSNIFF)
 
 
 def _recoded(segment: str) -> str:

@@ -172,11 +172,36 @@ def _value_faults(field: inspect.Field, value: object) -> Iterator[InvalidParam]
         else:
             yield InvalidParam(name, "must be object")
         return
+    kind = bare(field.type)
+    if isinstance(kind, inspect.StructType | inspect.DictType | inspect.VarTupleType) and isinstance(value, list):
+        yield from _inner_faults(kind, name, value)
+        return
     reason = _reason(field.type, value, required=field.required or name == "tenant_id")
     if reason is None and name == "tenant_id" and not str(value).strip():
         reason = BLANK
     if reason is not None:
         yield InvalidParam(name, reason)
+
+
+def _inner_faults(kind: inspect.Type, path: str, value: object) -> Iterator[InvalidParam]:
+    """The faults of a value that may have parts, each under its path."""
+    kind = bare(kind)
+    if isinstance(kind, inspect.VarTupleType) and isinstance(value, list) and not isinstance(value, _Object):
+        if kind.max_length is not None and len(value) > kind.max_length:
+            yield InvalidParam(path, f"must have at most {kind.max_length} items")
+        for index, item in enumerate(value):
+            yield from _inner_faults(kind.item_type, f"{path}[{index}]", item)
+    elif isinstance(kind, inspect.StructType) and isinstance(value, _Object):
+        yield from (InvalidParam(f"{path}.{fault.name}", fault.reason) for fault in _member_faults(value, kind.cls))
+    elif isinstance(kind, inspect.DictType) and isinstance(value, _Object):
+        if kind.max_length is not None and len(value) > kind.max_length:
+            yield InvalidParam(path, f"must have at most {kind.max_length} members")
+        for name, item in value:
+            if (reason := _reason(kind.key_type, name, required=True)) is not None:
+                yield InvalidParam(_inside(path, name), f"the name {reason}")
+            yield from _inner_faults(kind.value_type, _inside(path, name), item)
+    elif (reason := _reason(kind, value, required=True)) is not None:
+        yield InvalidParam(path, reason)
 
 
 def _key_faults(parts: list[object]) -> Iterator[InvalidParam]:
@@ -233,6 +258,16 @@ def _reason(kind: inspect.Type, value: object, *, required: bool) -> str | None:
             if least is not None and value.value < least:
                 return f"must be at least {least:.0e}"
             return f"must be at most {most:.0e}" if most is not None and value.value > most else None
+        case inspect.IntType(ge=least, le=most):
+            if not isinstance(value, _Number) or not value.value.is_integer():
+                return "must be integer"
+            if least is not None and value.value < least:
+                return f"must be at least {least}"
+            return f"must be at most {most}" if most is not None and value.value > most else None
+        case inspect.VarTupleType():
+            return "must be array"
+        case inspect.StructType() | inspect.DictType():
+            return "must be object"
         case inspect.BoolType():
             return None if isinstance(value, bool) else "must be bool"
         case inspect.DateTimeType():

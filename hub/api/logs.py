@@ -36,5 +36,5 @@ def configure(level: str) -> None:
     )
     logging.basicConfig(handlers=[_Forward()], level=_LEVELS[level], force=True)
     # "Started server process", "Waiting for connections": the hub says what matters itself.
-    for name in ("uvicorn", "uvicorn.error", "asyncio"):
+    for name in ("uvicorn", "uvicorn.error", "asyncio", "pgqueuer"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -8,7 +8,6 @@ import msgspec
 from litestar import Litestar, Response, get, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
-from litestar.response import Redirect
 from msgspec import Struct
 
 from hub.api import openapi
@@ -16,15 +15,17 @@ from hub.api.auth import Scope
 from hub.api.openapi import Operation
 from hub.api.problems import KINDS, NotFound, Problem, ServiceUnavailable
 from hub.api.strict import StrictRequest
-from hub.db import migrate
+from hub.db import migrate, queue
 
 _DOCUMENT_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
-class Ready(Struct, frozen=True):
+class Ready(Struct, frozen=True, kw_only=True):
     """The hub can store and list."""
 
     status: Literal["ready"] = "ready"
+    queue: Literal["attended", "unattended"]
+    """Whether a worker does what is queued. Without one nothing is pulled and no form is fetched, but feedback is stored."""
 
 
 @get(
@@ -39,12 +40,12 @@ async def health() -> str:
 
 @get("/ready", opt={"operation": Operation(scope=None, tag="operation", answers={200: Ready}, problems=(503,))})
 async def ready(request: StrictRequest) -> Ready:
-    """Tell whether the database is reachable and migrated."""
+    """Tell whether the database is reachable and migrated, and whether somebody works the queue."""
     async with request.pool.acquire() as connection:
-        missing = await migrate.pending_on(connection)
-    if missing:
-        raise ServiceUnavailable(f"Migrations are missing: {', '.join(missing)}. Run `hub migrate`")
-    return Ready()
+        if missing := await migrate.pending_on(connection):
+            raise ServiceUnavailable(f"Migrations are missing: {', '.join(missing)}. Run `hub migrate`")
+        unattended = await queue.is_unattended(connection)
+    return Ready(queue="unattended" if unattended else "attended")
 
 
 @get("/openapi.json", opt={"operation": Operation(scope=None, tag="operation", answers={200: "application/json"})})
@@ -83,12 +84,6 @@ def described_routes(app: Litestar) -> list[tuple[str, str, HTTPRouteHandler]]:
         for path, method, handler in openapi.routes(app)
         if openapi.operation(handler).tag != "page"
     ]
-
-
-@get("/", media_type="text/html", opt={"operation": Operation(scope=None, tag="page", answers={307: "text/html"})})
-async def front() -> Redirect:
-    """Send people who open the hub in a browser to the reference."""
-    return Redirect("/docs", status_code=307)
 
 
 @get("/docs", media_type="text/html", opt={"operation": Operation(scope=None, tag="page", answers={200: "text/html"})})
@@ -154,7 +149,6 @@ _NOT_BUILT: tuple[tuple[list[str], list[str], Scope, str], ...] = (
     (["/v1/feedback-records/{id:str}/similar"], ["GET"], "read", "Similar records are not available: embeddings are not configured."),
     (["/v1/webhooks"], ["GET", "POST"], "admin", "Webhooks are not available."),
     (["/v1/webhooks/{id:str}"], ["GET", "PATCH", "DELETE"], "admin", "Webhooks are not available."),
-    (["/v1/tenants/{tenant_id:str}/data", "/v1/tenants/{tenant_id:str}/feedback-records"], ["DELETE"], "admin", "Tenant purge is not available."),
     (["/v1/tenants/{tenant_id:str}/settings"], ["GET", "PUT", "PATCH"], "admin", "Tenant settings are not available."),
     (["/v1/tenants/{tenant_id:str}/enrichments/retry"], ["POST"], "admin", "Enrichment is not available."),
     (["/v1/enrichment-status"], ["GET"], "read", "Enrichment is not available."),
@@ -181,6 +175,6 @@ def _not_built(paths: list[str], methods: list[str], scope: Scope, detail: str) 
 
 
 ROUTES = (
-    front, health, ready, openapi_json, openapi_yaml, reference, problem_index, problem_page,
+    health, ready, openapi_json, openapi_yaml, reference, problem_index, problem_page,
     *(_not_built(*line) for line in _NOT_BUILT),
 )  # fmt: skip

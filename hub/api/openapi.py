@@ -5,12 +5,12 @@ Litestar's own generator is not used: it documents the lax conversion of paramet
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, reduce
 from http import HTTPStatus
 from operator import or_
 from types import UnionType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 import msgspec
 from litestar import Litestar
@@ -20,9 +20,10 @@ from msgspec import UNSET, Meta, Struct
 
 from hub import __version__
 from hub.api.auth import Scope
-from hub.api.problems import KINDS, MEDIA_TYPE, ProblemDocument
+from hub.api.problems import KINDS, MEDIA_TYPE, Problem, ProblemDocument
 
 Json = Mapping[str, object]
+Failure: TypeAlias = Callable[[Problem], Struct]
 
 _REF = "#/components/schemas/{name}"
 # What is inside metadata (`hub.model.Metadata`): any JSON without NUL.
@@ -40,9 +41,14 @@ _JSON = {
 }
 _TAGS = {
     "records": "Feedback records: one answered field each.",
+    "changes": "What became of records, for copies that are kept of them.",
     "batches": "Many records at once, and what could not be stored of them.",
     "sources": "Payloads of survey tools, split into records.",
+    "connections": "Survey tools that feed the hub by themselves.",
+    "hooks": "Where survey tools deliver to. The address is a secret, and what is delivered is signed.",
+    "inserts": "Where servers post responses as they would to the survey tool.",
     "submissions": "Submissions that came through sources, with their records.",
+    "tenants": "Everything of a tenant, erased.",
     "analytics": "Metrics of records, by time and by group.",
     "operation": "Health, readiness and this description.",
     "not built": "Part of the Formbricks Hub's contract; answers 503 until it exists here.",
@@ -70,6 +76,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     streams_out: tuple[str, ...] = ()
     """Media types in which the answer may also leave, line by line."""
     examples: Mapping[str, object] = {}
+    failure: Failure | None = None
+    """How a failure is told where a vendor's API is answered, whose clients know no problems."""
 
 
 # Static files and the like: outside /v1, for everybody, not part of the API.
@@ -234,9 +242,8 @@ def _responses(found: Operation) -> Iterable[tuple[str, Json]]:
         elif answer is not None:
             described["content"] = {"application/json": {"schema": _schema(answer)}, **others}
         yield str(status), described
-    for status in sorted(
-        {*found.problems, *((401, 403) if found.scope else ()), 500, *((503,) if found.scope else ())}
-    ):
+    problems = {*found.problems, *((401, 403) if found.scope else ()), 500, *((503,) if found.scope else ())}
+    for status in sorted(problems - set(found.answers)):
         titles = sorted({kind.title() for kind in KINDS if kind.status == status})
         yield (
             str(status),

@@ -120,6 +120,11 @@ def _paths(values: dict[str, list[str]], faults: list[InvalidParam]) -> Iterator
             faults.append(InvalidParam(name[:MAX_PATH], str(reason)))
 
 
+def pairs(query: bytes) -> list[tuple[str, str]]:
+    """Names and values of a query string that was read, for another one like it."""
+    return [(name, text) for name, texts in _decoded(query)[0].items() for text in texts]
+
+
 def _decoded(query: bytes) -> tuple[dict[str, list[str]], list[InvalidParam]]:
     values: dict[str, list[str]] = {}
     faults: list[InvalidParam] = []

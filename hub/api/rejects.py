@@ -1,25 +1,28 @@
-"""`/v1/rejects`: what batches could not store, to be looked at, corrected, stored after all, or thrown away."""
+"""`/v1/rejects`: what batches and connections could not store, to be looked at, corrected, stored after all, or thrown away."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
+from uuid import UUID
 
 import msgspec
-from litestar import delete, get, post
+from litestar import Response, delete, get, post
 from litestar.params import FromPath
 from litestar.response import Stream
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from hub import cursors
+from hub import cursors, intake
 from hub.api import params
 from hub.api.faults import unfit
 from hub.api.openapi import Operation
-from hub.api.problems import Conflict, NotFound, ValidationFailed
+from hub.api.problems import BadRequest, Conflict, NotFound, Unprocessable, ValidationFailed
 from hub.api.records import MAX_BODY_BYTES, stored
+from hub.api.sources import Ingested, ingested
 from hub.api.strict import StrictRequest, record, record_id
 from hub.cursors import DEFAULT_LIMIT, Cursor, Limit
-from hub.db import rejects
+from hub.db import connections, rejects
 from hub.db.rejects import RejectFilter
 from hub.model import Duplicate, Instant, NewRecord, Record, Reject, TenantId
+from hub.sources.interface import FormNeededError, NotOfSourceError, UnreadableError
 
 NDJSON = "application/x-ndjson"
 
@@ -28,6 +31,7 @@ class Selection(Struct, kw_only=True, frozen=True):
     """Which rejects, and in which shape."""
 
     batch_id: Annotated[str, Meta(extra_json_schema={"format": "uuid"})] | None = None
+    connection_id: Annotated[str, Meta(extra_json_schema={"format": "uuid"})] | None = None
     tenant_id: TenantId | None = None
     since: Instant | None = None
     until: Instant | None = None
@@ -65,7 +69,7 @@ class Retrying(Struct, kw_only=True, frozen=True):
     },
 )  # fmt: skip
 async def list_rejects(request: StrictRequest) -> RejectPage | Stream:
-    """List what batches could not store, the oldest first.
+    """List what batches and connections could not store, the oldest first.
 
     As `format=ndjson` all of them, whatever `limit` says; an item that is no JSON is a line with its text as a JSON string.
     """
@@ -76,6 +80,7 @@ async def list_rejects(request: StrictRequest) -> RejectPage | Stream:
         tenant_id=wanted.tenant_id,
         since=wanted.since,
         until=wanted.until,
+        connection_id=None if wanted.connection_id is None else record_id(wanted.connection_id, name="connection_id"),
     )
     if wanted.format == "ndjson":
         return Stream(_lines(rejects.export(request.pool, selection, wanted.cursor)), headers={"content-type": NDJSON})
@@ -105,14 +110,15 @@ def line(raw: str) -> bytes:
         "operation": Operation(
             scope="write", tag="batches", query=(Retrying,), body=NewRecord, body_optional=True,
             body_description="The corrected record. Without it, the item is tried as it was.",
-            answers={201: Record}, problems=(400, 404, 409, 413, 415),
+            answers={200: Ingested, 201: Record, 207: Ingested}, problems=(400, 404, 409, 413, 415, 422),
         )
     },
 )  # fmt: skip
-async def retry_reject(request: StrictRequest, id: FromPath[str]) -> Record:  # noqa: A002 - its public name
+async def retry_reject(request: StrictRequest, id: FromPath[str]) -> Record | Response[Ingested]:  # noqa: A002 - its public name
     """Store a reject after all.
 
-    As it was, or the corrected record in the body. The reject is gone then; as long as it cannot be stored, it stays.
+    As it was, or the corrected record in the body. The reject is gone then; as long as it cannot be stored, it stays. A payload
+    that came through a connection answers 200 and what became of it, and may not be corrected: it is the survey tool's.
     """
     reject_id, principal = record_id(id), request.principal
     wanted = params.read(request.scope["query_string"], Retrying, tenant_id=None)
@@ -120,6 +126,8 @@ async def retry_reject(request: StrictRequest, id: FromPath[str]) -> Record:  # 
     reject = await rejects.get(request.pool, reject_id, principal.tenant_id)
     if reject is None:
         raise _not_found()
+    if reject.connection_id is not UNSET:
+        return await _retry_payload(request, reject, reject.connection_id)
     if body:
         request.check_media_type()
     data = record(body or reject.raw.encode(), principal)
@@ -132,6 +140,20 @@ async def retry_reject(request: StrictRequest, id: FromPath[str]) -> Record:  # 
     if isinstance(outcome, Duplicate):
         raise Conflict(details={"id": str(outcome.id)})
     return stored(data, outcome)
+
+
+async def _retry_payload(request: StrictRequest, reject: Reject, connection_id: UUID) -> Response[Ingested]:
+    row = await connections.get(request.pool, connection_id, request.principal.tenant_id)
+    if row is None:
+        raise NotFound("its connection is gone", details={"resource_type": "connection"})
+    request.exchange.tenant_id = row.tenant_id
+    try:
+        tally = await intake.retry(request.pool, request.markers, row, reject)
+    except (NotOfSourceError, UnreadableError) as error:
+        raise BadRequest(str(error)) from None
+    except FormNeededError:
+        raise Unprocessable("The payload does not name its form") from None
+    return ingested(request, tally)
 
 
 @delete(

@@ -4,20 +4,18 @@ from typing import Annotated, Any
 from urllib.parse import unquote
 
 import msgspec
-import uuid6
 from litestar import Response, get, post, put
 from litestar.params import FromPath
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from hub import snapshots
-from hub.api import params
+from hub import intake, snapshots
+from hub.api import params, tables
 from hub.api.openapi import AnyJson, Operation
 from hub.api.problems import BadRequest, InvalidParam, NotFound, Unprocessable, ValidationFailed
 from hub.api.strict import StrictRequest
 from hub.db import forms, submissions
-from hub.db.submissions import Changes, Foreign, Stale
+from hub.intake import Tally, Unread
 from hub.model import MAX_KEY_BYTES, Key, Name, TenantId, Timestamp, key_bytes, shown
-from hub.snapshots import Taken
 from hub.sources import SOURCES
 from hub.sources.bodies import legible
 from hub.sources.drafts import fitting_id
@@ -28,7 +26,6 @@ from hub.sources.interface import (
     NotOfSourceError,
     Options,
     Skipped,
-    Snapshot,
     Source,
     UnreadableError,
 )
@@ -70,6 +67,14 @@ class Forms(Struct, frozen=True):
     data: list[StoredForm]
 
 
+class Defined(StoredForm, frozen=True, kw_only=True, omit_defaults=True):
+    """A form with its definition, as it was stored."""
+
+    definition: Annotated[
+        Raw, Meta(description="The survey tool's own", extra_json_schema={"type": ["object", "array"]})
+    ]
+
+
 class FormTaken(Struct, frozen=True, kw_only=True):
     """A definition was stored, and the submissions of its form were flattened again."""
 
@@ -78,13 +83,6 @@ class FormTaken(Struct, frozen=True, kw_only=True):
     form_id: str
     fields: int
     reflattened: int
-
-
-class Unread(Struct, frozen=True, kw_only=True):
-    """A submission in the payload that could not be read."""
-
-    index: int
-    problem: str
 
 
 class Ingested(Struct, frozen=True, kw_only=True):
@@ -116,32 +114,6 @@ class Ingestion(Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-
-
-class Tally:
-    """Adds up what the submissions of a payload did."""
-
-    def __init__(self) -> None:
-        self.submissions = self.stale = self.erased = 0
-        self.changes = Changes(created=0, updated=0, unchanged=0, deleted=0)
-        self.skipped: list[Skipped] = []
-        self.errors: list[Unread] = []
-
-    def add(self, index: int, result: tuple[Taken, Changes, list[str]] | Stale | Foreign) -> None:
-        if isinstance(result, Foreign):
-            self.errors.append(Unread(index=index, problem=f"A submission of {result.source} has this id"))
-            return
-        self.submissions += 1
-        if isinstance(result, Stale):
-            self.stale += 1
-            return
-        taken, changes, erased = result
-        self.skipped += taken.skipped
-        submission_id = taken.submission.submission_id
-        self.skipped += [Skipped(submission_id=submission_id, field_id=name, reason="erased") for name in erased]
-        self.erased += len(erased)
-        names = Changes.__struct_fields__
-        self.changes = Changes(**{name: getattr(self.changes, name) + getattr(changes, name) for name in names})
 
 
 @get("/v1/sources", opt={"operation": Operation(scope="read", tag="sources", answers={200: Sources})})
@@ -191,6 +163,34 @@ async def list_forms(request: StrictRequest, source: FromPath[str]) -> Forms:
     )
 
 
+@get(
+    "/v1/sources/{source:str}/forms/{form_id:str}",
+    opt={
+        "operation": Operation(
+            scope="read", tag="sources", query=(OfTenant,), answers={200: Defined}, problems=(400, 404)
+        )
+    },
+)
+async def get_form(request: StrictRequest, source: FromPath[str], form_id: FromPath[str]) -> Defined:
+    """Read a form definition."""
+    name, _ = _source(source)
+    tenant_id = _tenant(request)
+    form_id = fitting_id(unquote(form_id))
+    found = await forms.get(request.pool, tenant_id, name, form_id)
+    if found is None:
+        raise NotFound("form not found", details={"resource_type": "form"})
+    return Defined(
+        tenant_id=tenant_id,
+        source=name,
+        form_id=form_id,
+        name=found.name,
+        fields=found.fields,
+        defined=True,
+        updated_at=shown(found.updated_at),
+        definition=found.definition,
+    )
+
+
 @put(
     "/v1/sources/{source:str}/forms/{form_id:str}",
     opt={
@@ -231,7 +231,8 @@ async def put_form(request: StrictRequest, source: FromPath[str], form_id: FromP
         "operation": Operation(
             scope="write", tag="sources", query=(Ingestion,), answers={200: Ingested, 207: Ingested},
             problems=(400, 404, 413, 415, 422), body=AnyJson,
-            body_description="One payload of any shape the source understands",
+            body_description="One payload of any shape the source understands; CSV only for the source `csv`",
+            streams=("text/csv",),
         )
     },
 )  # fmt: skip
@@ -246,32 +247,23 @@ async def take_responses(request: StrictRequest, source: FromPath[str]) -> Respo
     wanted = params.read(request.scope["query_string"], Ingestion, tenant_id=request.principal.tenant_id)
     request.exchange.tenant_id = wanted.tenant_id
     options = Options(attributes=_names(wanted.attributes))
-    payload = await _payload(request)
+    payload = await (_table(request, name, wanted) if _is_table(request, module) else _payload(request))
     try:
         items = module.unpack(payload)
     except NotOfSourceError as error:
         raise BadRequest(str(error)) from None
     own_id = wanted.submission_id or request.headers.get("idempotency-key", "").strip() or None
     # One id cannot stand for several submissions.
-    given = Given(
-        form_id=wanted.form_id,
-        submission_id=own_id if len(items) == 1 else None,
-        known_as=request.markers.address,
-    )
-    form_of = snapshots.parser(module)
-    tally = Tally()
-    # All are read before any is stored: a payload that lacks its form is refused as a whole.
-    for index, snapshot in enumerate([_snapshot(module, item, given) for item in items]):
-        if isinstance(snapshot, UnreadableError):
-            tally.errors.append(Unread(index=index, problem=str(snapshot)))
-            continue
-        if key_bytes(wanted.tenant_id, snapshot.form_id or "", snapshot.submission_id) > MAX_KEY_BYTES:
-            tally.errors.append(Unread(index=index, problem="Its ids are too long together"))
-            continue
-        arrived = snapshots.submission(snapshot, wanted.tenant_id, name, options)
-        flatten = snapshots.arrival(module, snapshot, arrived, form_of)
-        tally.add(index, await submissions.take(request.pool, request.markers, arrived, flatten))
-    return _answer(request, tally)
+    given = Given(form_id=wanted.form_id, submission_id=own_id if len(items) == 1 else None)
+    try:
+        tally = await intake.take(
+            request.pool, request.markers, wanted.tenant_id, name, items, given=given, options=options
+        )
+    except FormNeededError:
+        raise ValidationFailed(
+            [InvalidParam("form_id", "is required, for the payload does not name its form")]
+        ) from None
+    return ingested(request, tally)
 
 
 def _source(segment: str) -> tuple[str, Source[Any]]:
@@ -295,15 +287,20 @@ async def _payload(request: StrictRequest) -> Raw:
         raise BadRequest(str(error)) from None
 
 
-def _snapshot(module: Source[Any], item: Raw, given: Given) -> Snapshot | UnreadableError:
-    try:
-        return module.snapshot(item, msgspec.structs.replace(given, fresh_id=str(uuid6.uuid7())))
-    except UnreadableError as error:
-        return error
-    except FormNeededError:
-        raise ValidationFailed(
-            [InvalidParam("form_id", "is required, for the payload does not name its form")]
-        ) from None
+def _is_table(request: StrictRequest, module: Source[Any]) -> bool:
+    media_type = request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
+    return module.ABOUT.takes_csv and media_type == "text/csv"
+
+
+async def _table(request: StrictRequest, name: str, wanted: Ingestion) -> Raw:
+    """The rows of a CSV file together with the mapping that is stored for them."""
+    if wanted.form_id is None:
+        raise ValidationFailed([InvalidParam("form_id", "is required, for a table does not name its mapping")])
+    form = await forms.get(request.pool, wanted.tenant_id, name, wanted.form_id)
+    if form is None:
+        raise ValidationFailed([InvalidParam("form_id", "has no mapping yet; PUT it as the definition of this form")])
+    rows = list(tables.rows(await request.body()))
+    return legible(msgspec.json.encode({"mapping": form.definition, "rows": rows}))
 
 
 def _names(attributes: str | None) -> tuple[str, ...]:
@@ -313,7 +310,8 @@ def _names(attributes: str | None) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _answer(request: StrictRequest, tally: Tally) -> Response[Ingested]:
+def ingested(request: StrictRequest, tally: Tally) -> Response[Ingested]:
+    """What a payload did; 207 when some of its submissions could not be read. Raises `Unprocessable` when none could."""
     counts = msgspec.structs.asdict(tally.changes)
     request.exchange.counts = {
         "submissions": tally.submissions, "stale": tally.stale, "skipped": len(tally.skipped),
@@ -332,4 +330,4 @@ def _answer(request: StrictRequest, tally: Tally) -> Response[Ingested]:
     return Response(answer, status_code=207 if tally.errors else 200)
 
 
-ROUTES = (list_sources, list_forms, put_form, take_responses)
+ROUTES = (list_sources, list_forms, get_form, put_form, take_responses)

@@ -32,8 +32,10 @@ from hub.api.problems import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from hub.credentials import Vault
 from hub.db import Pool
 from hub.db.erasures import Markers
+from hub.db.search import Index
 from hub.db.writer import Writer
 from hub.model import EARLIEST, LATEST, MAX_DEPTH, MAX_KEY_BYTES, NO_METADATA, NewRecord, TenantRecord, key_bytes
 
@@ -74,6 +76,16 @@ class StrictRequest(Request[Principal, Principal, State]):
     def markers(self) -> Markers:
         """What names the things that were erased."""
         return cast("Markers", self.app.state.markers)
+
+    @property
+    def vault(self) -> Vault:
+        """What opens the credentials of connections."""
+        return cast("Vault", self.app.state.vault)
+
+    @property
+    def index(self) -> Index:
+        """The words of texts, for those who search."""
+        return cast("Index", self.app.state.index)
 
     @property
     def writer(self) -> Writer:
@@ -146,6 +158,9 @@ def decode(body: bytes, kind: type[T]) -> T:
     # Not wrong, only unusual: a harmless escape, many small arrays, digits beyond the microsecond.
     try:
         return _settled(_decode(body, kind), _members(_lenient, body), b"")
+    except msgspec.ValidationError as error:  # a rule that a struct checks by itself, which the walk cannot know
+        reason, _, path = str(error).partition(" - at ")
+        raise ValidationFailed([InvalidParam(path.strip("`$."), reason)]) from None
     except (_Suspect, ValueError, msgspec.MsgspecError):  # the walk has missed something: still not the server's fault
         raise BadRequest from None
 

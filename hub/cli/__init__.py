@@ -8,7 +8,25 @@ import click
 
 import hub
 from hub import settings as environment
-from hub.cli import backfill, database, doctor, export, import_hub, keys, reflatten, rejects, serve
+from hub.cli import (
+    backfill,
+    bi,
+    connect,
+    connections,
+    database,
+    demo,
+    doctor,
+    export,
+    import_hub,
+    keys,
+    map,  # noqa: A004 - a command
+    pull,
+    reflatten,
+    rejects,
+    serve,
+    user_id,
+    worker,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,11 +52,19 @@ for command in (
     database.migrate,
     database.psql,
     doctor.doctor,
+    demo.demo,
     keys.keys,
+    bi.bi,
     backfill.backfill,
+    map.propose,
     export.export,
     import_hub.import_hub,
     reflatten.reflatten,
     rejects.rejects,
+    worker.worker,
+    connect.connect,
+    connections.connections,
+    pull.pull,
+    user_id.user_id,
 ):
     main.add_command(command)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
+from msgspec import structs
 
 from hub.cli.remote import at_a_hub, hub_client
 from hub.cli.terminal import fail
@@ -15,12 +17,11 @@ from hub.settings import Settings
 
 if TYPE_CHECKING:
     from hub import backfill as job
-    from hub import client
     from hub.model import OnConflict
 
 _MOST_COMPLAINTS = 10
 _COUNTS = (
-    "received", "submissions", "created", "updated", "unchanged", "skipped", "duplicate", "deleted", "stale", "rejected",
+    "received", "submissions", "records", "created", "updated", "unchanged", "skipped", "duplicate", "deleted", "stale", "rejected",
 )  # fmt: skip
 
 
@@ -29,6 +30,12 @@ _COUNTS = (
 @click.option(
     "--source", help="records, csv, or a source of GET /v1/sources. [default: csv for a name with .csv, else records]"
 )
+@click.option(
+    "--map",
+    "mapping",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="How to read a CSV file with columns of its own: see `hub map`.",
+)
 @click.option("--form", "form_id", help="The form of payloads that do not name theirs.")
 @click.option("--tenant", "tenant_id", help="The tenant of records that name none, or of payloads.")
 @click.option(
@@ -36,7 +43,9 @@ _COUNTS = (
     type=click.Choice(["skip", "update", "error"]),
     help="What to do with records that are there already. [default: skip]",
 )
-@click.option("--dry-run", is_flag=True, help="Check everything, store nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Check everything, store nothing. With --map, print the records it would make."
+)
 @click.option(
     "--rejects",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
@@ -46,7 +55,7 @@ _COUNTS = (
 @at_a_hub
 @click.pass_obj
 def backfill(  # noqa: PLR0913, PLR0917 - what a command line gives
-    settings: Settings, /, file: Path, source: str | None, form_id: str | None, tenant_id: str | None,
+    settings: Settings, /, file: Path, source: str | None, mapping: Path | None, form_id: str | None, tenant_id: str | None,
     on_conflict: "OnConflict | None", dry_run: bool, rejects: Path | None, resume: bool, url: str | None, key: str | None,
 ) -> None:  # fmt: skip
     """Send a file of records or payloads to a running hub, in chunks.
@@ -59,42 +68,97 @@ def backfill(  # noqa: PLR0913, PLR0917 - what a command line gives
         raise click.UsageError("--resume needs a file: a stream cannot be read again")
     if resume and dry_run:
         raise click.UsageError("--resume does not go with --dry-run, which stores nothing to go on from")
-    source = source or ("csv" if ".csv" in Path(file.name).suffixes else "records")
-    _check_source(source, form_id, on_conflict, dry_run=dry_run)
+    source = source or ("csv" if mapping or ".csv" in Path(file.name).suffixes else "records")
+    _check_source(source, form_id, on_conflict, dry_run=dry_run, mapped=mapping is not None)
     plan = job.Plan(
         source=source, tenant_id=tenant_id, form_id=form_id, on_conflict=on_conflict or "skip", dry_run=dry_run
     )
+    if mapping is not None:
+        plan = _mapped(plan, mapping)
+    if mapping is not None and dry_run:
+        state = _try(file, plan, rejects)
+    else:
+        state = _send(settings, file, plan, url=url, key=key, resume=resume, rejects=rejects)
+    # Where the records are printed, they alone are.
+    for name, number in _in_order(state.counts):
+        click.echo(f"{name:<24}{number:>12,}", err=mapping is not None and dry_run)
+    if plan.dry_run:
+        click.echo("Nothing was stored: this was a dry run.", err=mapping is not None)
+    sys.exit(1 if job.lost(state.counts) else 0)
+
+
+def _mapped(plan: "job.Plan", mapping: Path) -> "job.Plan":
+    from hub import tables  # noqa: PLC0415
+
+    text = mapping.read_bytes()
+    try:
+        form_id = tables.MappingFile(text, plan.form_id).form_id
+    except tables.UnusableMappingError as error:
+        raise click.BadParameter(f"{mapping}: {error}", param_hint="--map") from None
+    return structs.replace(plan, form_id=form_id, mapping=text.decode())
+
+
+def _send(  # noqa: PLR0913 - what a command line gives
+    settings: Settings,
+    file: Path,
+    plan: "job.Plan",
+    *,
+    url: str | None,
+    key: str | None,
+    resume: bool,
+    rejects: Path | None,
+) -> "job.State":
+    from hub import backfill as job  # noqa: PLC0415
+    from hub import tables  # noqa: PLC0415
+
     with hub_client(settings, url, key) as client:
         # A key that may only write is enough for records.
         if plan.source not in job.OWN_SOURCES and plan.source not in (known := job.sources(client)):
             raise click.BadParameter(f"{plan.source} is none of {', '.join(known)}", param_hint="--source")
         ledger = None if str(file) == "-" or plan.dry_run else job.Ledger(_cache(), file, plan, client.url)
         start = ledger.load() if ledger and resume else job.State()
-        state = _backfill(client, file, plan, start=start, ledger=ledger, rejects=rejects)
+        if plan.mapping is None:
+            upload = job.upload_for(client, plan)
+        else:
+            upload = tables.TableUpload(client, plan, tables.MappingFile(plan.mapping.encode(), plan.form_id))
+            upload.prepare()
+        state = _backfill(upload, file, plan, start=start, ledger=ledger, rejects=rejects)
     if ledger is not None:
         ledger.close()
-    for name, number in _in_order(state.counts):
-        click.echo(f"{name:<24}{number:>12,}")
-    if plan.dry_run:
-        click.echo("Nothing was stored: this was a dry run.")
-    sys.exit(1 if job.lost(state.counts) else 0)
+    return state
 
 
-def _check_source(source: str, form_id: str | None, on_conflict: str | None, *, dry_run: bool) -> None:
+def _try(file: Path, plan: "job.Plan", rejects: Path | None) -> "job.State":
+    """A mapping is tried without a hub."""
+    from hub import backfill as job  # noqa: PLC0415
+    from hub import tables  # noqa: PLC0415
+
+    assert plan.mapping is not None  # noqa: S101 - or there would be nothing to try
+    upload = tables.Trial(
+        plan,
+        tables.MappingFile(plan.mapping.encode(), plan.form_id),
+        lambda record: click.echo(msgspec.json.encode(record)),
+    )
+    return _backfill(upload, file, plan, start=job.State(), ledger=None, rejects=rejects)
+
+
+def _check_source(source: str, form_id: str | None, on_conflict: str | None, *, dry_run: bool, mapped: bool) -> None:
     """What cannot be meant is a mistake to be told, not an option to be ignored."""
     from hub.backfill import OWN_SOURCES  # noqa: PLC0415
 
-    own = source in OWN_SOURCES
+    if mapped and source != "csv":
+        raise click.UsageError("--map is for CSV files")
+    own = source in OWN_SOURCES and not mapped
     if own and form_id:
         raise click.UsageError("--form is for payloads of a survey tool; records name their field themselves")
-    if not own and dry_run:
+    if not own and dry_run and not mapped:
         raise click.UsageError("--dry-run is for records and csv; payloads have none")
     if not own and on_conflict:
         raise click.UsageError("--on-conflict is for records and csv; a payload is a snapshot of its submission")
 
 
 def _backfill(  # noqa: PLR0913 - the parts of a backfill
-    client: "client.Client", file: Path, plan: "job.Plan", *,
+    upload: "job.Upload", file: Path, plan: "job.Plan", *,
     start: "job.State", ledger: "job.Ledger | None", rejects: Path | None,
 ) -> "job.State":  # fmt: skip
     from hub import backfill as job  # noqa: PLC0415
@@ -123,9 +187,8 @@ def _backfill(  # noqa: PLR0913 - the parts of a backfill
             meter.advance(reached.items, position)
 
         kept = job.Rejects(rejects, start.rejects_bytes)
-        upload = job.upload_for(client, plan)
-        # Of a key that comes twice the last one has to arrive last.
-        in_flight = 1 if plan.on_conflict == "update" else job.IN_FLIGHT
+        # Of a key that comes twice the last one has to arrive last; and what is shown is shown in order.
+        in_flight = 1 if plan.on_conflict == "update" or (plan.mapping and plan.dry_run) else job.IN_FLIGHT
         again = "" if ledger is None else "; --resume goes on from there"
         try:
             return job.run(
@@ -155,5 +218,5 @@ def _cache() -> Path:
 def _in_order(counts: dict[str, int]) -> Iterator[tuple[str, int]]:
     """What happened, the common things first; zeros only where they answer a question."""
     for name in [*_COUNTS, *sorted(counts.keys() - set(_COUNTS))]:
-        if counts.get(name) or name in ("created", "rejected"):
+        if counts.get(name) or name == "rejected" or (name == "created" and "records" not in counts):
             yield name, counts.get(name, 0)

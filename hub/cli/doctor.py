@@ -19,7 +19,7 @@ OLDEST_POSTGRES = 15
 @click.command()
 @click.pass_obj
 def doctor(settings: Settings) -> None:
-    """Check database, version, migrations, clock and disk, and say what to do."""
+    """Check database, version, migrations, clock, queue and disk, and say what to do."""
     healthy = _check_disk(settings)
     if settings.database_url is None and not embedded.exists(settings.data_dir):
         healthy = _report(
@@ -76,6 +76,12 @@ def _check_database(settings: Settings) -> bool:
                 "clock",
                 f"{skew.total_seconds():.3f} s between this machine and the database",
                 "run NTP on both: records are stamped by both",
+            ),
+            _report(
+                not found.unattended,
+                "queue",
+                "nobody works it" if found.unattended else "nothing waits too long",
+                "run `hub worker`, or `hub serve` without WORKER=off",
             ),
         ]
     )

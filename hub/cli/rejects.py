@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from hub import client, model
 
 _GONE = 404
-_RETRIED = {400: "still wrong", 409: "there already", _GONE: "gone"}
+_RETRIED = {400: "still wrong", 422: "still wrong", 409: "there already", _GONE: "gone"}
 
 
 @click.group()
 def rejects() -> None:
-    """List, export and retry what batches could not store."""
+    """List, export and retry what batches and connections could not store."""
 
 
 def _which_rejects(command: Callable[..., None]) -> Callable[..., None]:
@@ -27,6 +27,7 @@ def _which_rejects(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--until", help="Rejected until then (RFC 3339)."),
         click.option("--since", help="Rejected since then (RFC 3339)."),
         click.option("--tenant", "tenant_id", help="Of this tenant."),
+        click.option("--connection", "connection_id", help="Of this connection."),
         click.option("--batch", "batch_id", help="Of this batch."),
     ):
         command = option(command)
@@ -60,12 +61,12 @@ def list_rejects(settings: Settings, /, url: str | None, key: str | None, **whic
     from hub.client import Problem  # noqa: PLC0415
 
     with hub_client(settings, url, key) as connected:
-        rows: list[tuple[str, ...]] = [("ID", "BATCH", "AT", "TENANT", "WHEN", "WHY")]
+        rows: list[tuple[str, ...]] = [("ID", "FROM", "AT", "TENANT", "WHEN", "WHY")]
         for reject in _rejects(connected, **which):
             why = msgspec.structs.replace(msgspec.json.decode(reject.problem, type=Problem), request_id="")
             tenant = reject.tenant_id or "-"
             rows.append((
-                str(reject.id), str(reject.batch_id), str(reject.position), tenant, minute(reject.created_at), str(why)
+                str(reject.id), str(reject.batch_id or reject.connection_id), str(reject.position), tenant, minute(reject.created_at), str(why)
             ))  # fmt: skip
     print_table(rows)
 
@@ -105,7 +106,7 @@ def retry(  # noqa: PLR0913, PLR0917 - what a command line gives
 
     selected = any(value is not None for value in which.values())
     if sum((bool(ids), selected, everything)) != 1:
-        raise click.UsageError("Give IDs, or a selection (--batch, --tenant, --since, --until), or --all")
+        raise click.UsageError("Give IDs, or a selection (--batch, --connection, --tenant, --since, --until), or --all")
     if record is not None and len(ids) != 1:
         raise click.UsageError("--record needs one ID")
     body = None if record is None else record.read()

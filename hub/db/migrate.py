@@ -13,9 +13,23 @@ from msgspec import Struct, field
 from hub.db import SQL, Connection, query
 
 # On Citus: spread by tenant_id, each beside the first; copied to every node; kept on the coordinator.
-DISTRIBUTED = ("feedback_records", "submissions", "forms", "rejects", "imports", "erasures")
-REPLICATED = ("api_keys",)
-LOCAL = ("schema_migrations", "batches", "secret", "reflattenings")
+DISTRIBUTED = (
+    "feedback_records",
+    "submissions",
+    "forms",
+    "rejects",
+    "imports",
+    "erasures",
+    "changes",
+    "deliveries",
+    "search_tenants",
+    "search_texts",
+)
+REPLICATED = ("api_keys", "connections", "reader_tenants")
+LOCAL = (
+    "schema_migrations", "batches", "secret", "reflattenings", "pgqueuer", "pgqueuer_log", "pgqueuer_schedules",
+    "pgqueuer_statistics", "pulls",
+)  # fmt: skip
 
 TRY_LOCK = query("migrations/try_lock")
 HAS_LEDGER = query("migrations/has_ledger")

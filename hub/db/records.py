@@ -36,7 +36,7 @@ Key: TypeAlias = tuple[str, str, str]
 """Tenant, submission and field: of each there is one record."""
 
 
-class _Position(msgspec.Struct):
+class Position(msgspec.Struct):
     """As much of a record as a cursor needs."""
 
     id: UUID
@@ -44,7 +44,7 @@ class _Position(msgspec.Struct):
     created_at: cursors.Instant
 
 
-_position = msgspec.json.Decoder(_Position)
+position = msgspec.json.Decoder(Position).decode
 
 
 async def insert(pool: Pool, records: Sequence[NewRecord]) -> list[Outcome]:
@@ -148,7 +148,7 @@ async def page(pool: Pool, selection: RecordFilter, paging: Paging) -> tuple[lis
     texts = text.split("\n") if text else []
     if len(texts) <= paging.size:
         return texts, None
-    last = _position.decode(texts[paging.size - 1])
+    last = position(texts[paging.size - 1])
     return texts[: paging.size], Cursor(t=getattr(last, paging.sort), i=last.id, s=paging.sort, o=paging.order)
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
-from hub.db import Connection, query
+from hub.db import Connection, query, queue
 from hub.db.migrate import pending_on
 
 CLOCK = query("server/clock")
@@ -17,6 +17,8 @@ class Server(Struct, kw_only=True, frozen=True):
     """Migrations not applied yet."""
     skew: timedelta
     """How far its clock is ahead of ours."""
+    unattended: bool
+    """Whether nobody works the queue."""
 
 
 async def look(connection: Connection) -> Server:
@@ -24,9 +26,11 @@ async def look(connection: Connection) -> Server:
     before = datetime.now(UTC)
     clock = await connection.fetchval(CLOCK)
     middle = before + (datetime.now(UTC) - before) / 2
+    pending = await pending_on(connection)
     return Server(
         major=version.major,
         version=connection.get_settings().server_version.split()[0],  # asyncpg knows no minor ones since 10
-        pending=await pending_on(connection),
+        pending=pending,
         skew=clock - middle,
+        unattended=not pending and await queue.is_unattended(connection),
     )

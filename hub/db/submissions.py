@@ -24,6 +24,7 @@ _LOCK = query("submissions/lock")
 _KEEP = query("submissions/keep")
 _SYNC = query("submissions/sync")
 _FORGET = query("submissions/forget")
+_NAMED_BY_VENDOR = query("submissions/named_by_vendor")
 _EXPIRE = query("submissions/expire")
 _PAGE_ROWS = query("submissions/page")
 _GET = query("submissions/get")
@@ -336,6 +337,31 @@ async def get(
             return None
         records = await connection.fetch(_RECORDS, tenant_id, submission_id)
     return msgspec.convert(dict(row), SubmissionRow), [record[0] for record in records], row["payload"]
+
+
+async def named_by_vendor(pool: Pool, tenant_id: str, source: str, form_id: str) -> list[str]:
+    """The submissions of a form that the vendor knows, or knew: they have its ids, and payloads that say so."""
+    async with pool.acquire() as connection:
+        return [row["submission_id"] for row in await connection.fetch(_NAMED_BY_VENDOR, tenant_id, source, form_id)]
+
+
+async def remove(pool: Pool, markers: Markers, tenant_id: str, submission_id: str, source_type: str) -> bool:
+    """Deletes a submission that its vendor has deleted, and the records made of it; whether there was one.
+
+    It leaves no marker: what the vendor has again, comes again.
+    """
+
+    async def attempt() -> bool:
+        async with connection.transaction():
+            await erasures.share(connection, markers.submission(tenant_id, submission_id))
+            if await connection.fetchrow(_LOCK, tenant_id, submission_id) is None:
+                return False
+            await connection.fetchrow(_SYNC, tenant_id, submission_id, source_type, "[]", "[]")
+            await connection.execute(_FORGET, tenant_id, submission_id)
+            return True
+
+    async with pool.acquire() as connection:
+        return await retry_deadlocks(attempt)
 
 
 async def expire_payloads(pool: Pool, days: int) -> int:

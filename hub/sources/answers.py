@@ -128,14 +128,14 @@ def score(question: Question[Asked], value: object, kind: FieldType) -> Answers:
 def day(question: Question[Asked], value: object, date_format: str) -> Answers:
     """A calendar date, which no time zone may shift."""
     try:
-        date = _calendar_date(value.strip() if isinstance(value, str) else "", date_format)
+        date = calendar_date(value.strip() if isinstance(value, str) else "", date_format)
     except ValueError:
         yield question.skip("unparseable", "not a date in the format of the question")
     else:
         yield question.record("date", date=date)
 
 
-def _calendar_date(text: str, date_format: str) -> datetime:
+def calendar_date(text: str, date_format: str) -> datetime:
     """The interface stores `2026-10-01`; clients of the API write what the question shows. Raises `ValueError`."""
     if _ISO_DATE.match(text):
         return datetime.combine(datetime.fromisoformat(text).date(), time(), UTC)

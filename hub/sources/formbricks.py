@@ -172,6 +172,7 @@ def snapshot(item: Raw, given: Given) -> Snapshot:
         completed_at=instant_of(response.updated_at) if finished else None,
         duration_seconds=_duration(response.ttc),
         order=_order(response),
+        form_updated_at=instant_of(members_of(response.survey)["updatedAt"]),
         payload=item,
     )
 
@@ -236,6 +237,7 @@ def form(definition: Raw) -> Survey:
         form_id=text_of(survey["id"]),
         name=text_of(survey["name"]),
         fields=len(elements),
+        updated_at=instant_of(survey["updatedAt"]),
         elements=tuple(reversed(elements.values())),
         hidden=frozenset(name for name in map(text_of, hidden) if name),
         variables={

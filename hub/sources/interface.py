@@ -100,6 +100,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     duration_seconds: float | None
     order: str
     """Sorts the snapshots of one submission; compared as text."""
+    form_updated_at: datetime | None = None
+    """When the form was last changed before it was answered, where the payload tells."""
     payload: Raw
 
 
@@ -109,6 +111,7 @@ class Form(Struct, frozen=True, kw_only=True):
     form_id: str | None
     name: str | None
     fields: int
+    updated_at: datetime | None = None
 
 
 class About(Struct, frozen=True, kw_only=True):
@@ -119,6 +122,8 @@ class About(Struct, frozen=True, kw_only=True):
     responses: list[str]
     forms: list[str]
     question_types: list[str]
+    takes_csv: bool = False
+    """Whether responses may come as `text/csv`: then `unpack` is given `{"mapping", "rows"}`, the stored form and an object a row."""
 
 
 class Source(Protocol[F]):

@@ -58,6 +58,7 @@ from hub.sources.values import (
     items_of,
     joined,
     members_of,
+    one_spelling,
     text_of,
 )
 
@@ -285,7 +286,7 @@ def _user_id(response: Payload) -> str | None:
 def _known_as(response: Payload, given: Given) -> str | None:
     """Who answered with an e-mail address, if it is one: of several nobody can tell whose they are."""
     said = {
-        address.strip().casefold()
+        one_spelling(address)
         for answer in items_of(response.answers)
         if (address := text_of(members_of(answer)["email"]))
     }

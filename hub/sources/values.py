@@ -131,6 +131,11 @@ def brief(text: str | None) -> str | None:
     return text[:1000] if text else None
 
 
+def one_spelling(address: str) -> str:
+    """An e-mail address as it is compared."""
+    return address.strip().casefold()
+
+
 def address_of(raw: Raw) -> str | None:
     """The address of a page, without its query and fragment, which carry hidden fields and tokens."""
     return re.split("[?#]", text_of(raw) or "", maxsplit=1)[0] or None

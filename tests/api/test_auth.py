@@ -315,6 +315,13 @@ async def test_key_that_is_too_long_with_the_bound_tenant(public: httpx.AsyncCli
 
 PUBLIC = {
     "/", "/health", "/ready", "/openapi.json", "/openapi.yaml", "/docs", "/problems", "/problems/{slug:str}", "/assets/{file_path:path}",
+    # They ask for a cookie: tests/dashboard/test_session.py.
+    "/records", "/export", "/sign-in", "/sign-out",
+}  # fmt: skip
+
+# They ask for secrets of their own, and for no key of the hub.
+ELSEWHERE = {
+    "/hooks/{connection:str}/{token:str}", "/api/responses", "/api/v1/management/responses", "/api/v2/management/responses",
 }  # fmt: skip
 
 SECRET = "what-other-said"
@@ -326,6 +333,7 @@ RESPONSE = json.dumps(
      "data": {"q": "mine"}}
 ).encode()  # fmt: skip
 OWN = json.dumps(make_record(tenant_id=..., submission_id="r1", field_id="q")).encode()
+CONNECTION = b'{"source": "formbricks", "tenant_id": "acme", "name": "mine"}'
 THEIRS = json.dumps(make_record(tenant_id="other", field_id="q2")).encode()
 
 Attempt = tuple[str, bytes | None, int]
@@ -348,6 +356,11 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ("?user_id=u&Tenant_id=other", None, 200),
     ],
     ("GET", "/v1/feedback-records/count"): [("?tenant_id=other", None, 403), ("", None, 200)],
+    ("GET", "/v1/feedback-records/export"): [
+        ("", None, 200),
+        ("?format=ndjson&tenant_id=other", None, 403),
+        ("?columns=id&tenant_id=acme&tenant_id=other", None, 200),
+    ],
     **{
         ("GET", f"/v1/analytics/{metric}"): [
             ("?tenant_id=other", None, 403),
@@ -363,11 +376,9 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ("?field_group_id=g&tenant_id=other", None, 403),
         ("?field_group_id=g", None, 200),
     ],
-    ("GET", "/v1/feedback-records/export"): [
-        ("", None, 200),
-        ("?format=ndjson&tenant_id=other", None, 403),
-        ("?columns=id&tenant_id=acme&tenant_id=other", None, 200),
-    ],
+    ("GET", "/v1/changes"): [("", None, 200), ("?tenant_id=other", None, 403), ("?tenant_id=acme&limit=1", None, 200)],
+    ("GET", "/v1/feedback-records/search"): [("?tenant_id=other", None, 403), ("?q=x", None, 200)],
+    ("GET", "/v1/analytics/terms"): [("?tenant_id=other", None, 403), ("", None, 200)],
     ("DELETE", "/v1/feedback-records"): [
         ("?user_id=u", None, 200),
         ("?user_id=u&tenant_id=other", None, 403),
@@ -378,6 +389,10 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
     ("DELETE", "/v1/feedback-records/{id:str}"): [("{id}", None, 404), ("{id}?tenant_id=other", None, 404)],
     ("GET", "/v1/sources"): [("", None, 200), ("?tenant_id=other", None, 200)],
     ("GET", "/v1/sources/{source:str}/forms"): [("formbricks/forms", None, 200), ("formbricks/forms?tenant_id=other", None, 403)],
+    ("GET", "/v1/sources/{source:str}/forms/{form_id:str}"): [
+        ("formbricks/forms/sv", None, 404),
+        ("formbricks/forms/sv?tenant_id=other", None, 403),
+    ],
     ("PUT", "/v1/sources/{source:str}/forms/{form_id:str}"): [
         ("formbricks/forms/sv", SURVEY.replace(SECRET.encode(), b"mine"), 200),
         ("formbricks/forms/sv?tenant_id=other", SURVEY, 403),
@@ -399,6 +414,14 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ("r1?tenant_id=other", None, 403),
         ("r1?payload=true&tenant_id=other", None, 403),
     ],
+    ("DELETE", "/v1/tenants/{tenant_id:str}/data"): [("other/data", None, 403), ("%20other/data?tenant_id=acme", None, 403)],
+    ("DELETE", "/v1/tenants/{tenant_id:str}/feedback-records"): [("other/feedback-records", None, 403)],
+    ("POST", "/v1/connections"): [("", CONNECTION, 201), ("", CONNECTION.replace(b"acme", b"other"), 403)],
+    ("GET", "/v1/connections"): [("", None, 200), ("?tenant_id=other", None, 403), ("?source=formbricks", None, 200)],
+    ("GET", "/v1/connections/{id:str}"): [("{connection}", None, 404), ("{connection}?tenant_id=other", None, 404)],
+    ("PATCH", "/v1/connections/{id:str}"): [("{connection}", b'{"name":"x"}', 404)],
+    ("POST", "/v1/connections/{id:str}/hook"): [("{connection}/hook", None, 404)],
+    ("DELETE", "/v1/connections/{id:str}"): [("{connection}", None, 404)],
     ("POST", "/v1/feedback-records/batch"): [
         ("", b"[%b]" % THEIRS, 422),
         ("", b"[%b]" % OWN.replace(b'"r1"', b'"r2"'), 200),
@@ -428,7 +451,7 @@ async def test_every_route_asks_for_a_key(public: httpx.AsyncClient, app: Edge) 
     """Without a key everything is 401, a short named list excepted; so is what does not exist under /v1."""
     routes = {(method, path) for path, method, _ in openapi.routes(app.litestar)}
 
-    assert {path for _, path in routes if not path.startswith("/v1/")} == PUBLIC
+    assert {path for _, path in routes if not path.startswith("/v1/")} == PUBLIC | ELSEWHERE
     for method, path in sorted(routes):
         answer = await public.request(method, filled(path))
         assert (answer.status_code == 401) == (path not in PUBLIC), (method, path)
@@ -469,7 +492,11 @@ async def test_no_route_lets_a_bound_key_reach_another_tenant(
     batch = await public.post(f"{URL}/batch", headers=operator, json=[{**record, "value_number": "9"}])
     assert batch.status_code == 422, batch.text
     rejects = await public.get("/v1/rejects?tenant_id=other", headers=operator)
+    connected = await public.post(
+        "/v1/connections", headers=operator, json={"source": "formbricks", "tenant_id": "other", "name": SECRET}
+    )
     ids = {
+        "{connection}": connected.json()["id"],
         "{id}": stored.json()["id"],
         "{batch}": batch.json()["batch_id"],
         "{reject}": rejects.json()["data"][0]["id"],
@@ -478,7 +505,7 @@ async def test_no_route_lets_a_bound_key_reach_another_tenant(
     async def theirs() -> list[str]:
         return [
             row[0]
-            for table in ("feedback_records", "forms", "submissions", "rejects", "erasures")
+            for table in ("feedback_records", "forms", "submissions", "rejects", "erasures", "connections")
             for row in await connection.fetch(f"select t::text from {table} as t where tenant_id = 'other' order by 1")
         ]
 

@@ -352,4 +352,4 @@ def test_documentation_has_every_option() -> None:
     defaults = json.loads(msgspec.json.encode(msgspec.structs.asdict(Options())))
     assert {name: json.loads(default) for name, default in rows.items()} == defaults
     assert msgspec.json.decode(example, type=Options) != Options()
-    assert f"At most {MAX_NAMES} names in a list, and {MAX_QUESTIONS} questions." in page
+    assert f"At most {MAX_NAMES} names in a list, and {MAX_QUESTIONS} questions. " in page

@@ -1,6 +1,6 @@
 -- Changes the members the patch has; a null clears. A patch that changes nothing writes nothing and returns no row.
 -- A changed text is no longer the one that was analysed and translated; a changed language only spoils the translation.
-with patched as (
+with touched as (
     update feedback_records as r
     set
         value_text = case when $2 ? 'value_text' then p.value_text else r.value_text end,
@@ -37,6 +37,7 @@ with patched as (
         or $2 ? 'user_id' and p.user_id is distinct from r.user_id
     )
     returning r.*
-)
+),
+changed as (/* include search/_changed */)
 select /* include records/_json */
-from patched
+from touched

@@ -18,14 +18,21 @@ written as (
     left join known on known.field_id = i.field_id
     order by i.field_id
     /* include records/_overwrite */
-    returning r.id
+    returning r.id, r.tenant_id, r.submission_id, r.field_id
 ),
 gone as (
     delete from feedback_records
     where tenant_id = $1 and submission_id = $2 and source_type = $3 and field_id not in (select field_id from input)
         and field_id not in (select jsonb_array_elements_text($5))
-    returning id
-)
+    returning tenant_id, id, submission_id, field_id
+),
+told as (/* include changes/_deleted */),
+touched as (
+    select tenant_id, submission_id, field_id from written where id not in (select id from input)
+    union all
+    select tenant_id, submission_id, field_id from gone
+),
+changed as (/* include search/_changed */)
 select
     (select count(*) from input) as produced,
     (select count(*) from written) as written,

@@ -1,0 +1,155 @@
+"""Pulling: the answers of a connection, from its vendor into the database, page by page."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import Raw, Struct
+
+from hub import credentials, intake
+from hub.api.problems import Unprocessable
+from hub.credentials import Credentials, Vault
+from hub.db import Pool, deliveries, forms, pulls, submissions
+from hub.db.connections import ConnectionRow
+from hub.db.deliveries import Unread
+from hub.db.erasures import Markers
+from hub.pull import formbricks, satismeter, typeform
+from hub.pull.http import Outgoing
+from hub.pull.interface import AddressError, Listed, RefusedError, Vendor, VendorError
+from hub.settings import Settings
+from hub.sources import SOURCES
+from hub.sources.drafts import fitting_id
+from hub.sources.interface import Given, NotOfSourceError
+
+
+class NothingToPullError(Exception):
+    """The connection has no credentials for its vendor's API: what it has comes as webhooks alone."""
+
+
+class Tools(Struct, frozen=True, kw_only=True):
+    """What a pull works with."""
+
+    settings: Settings
+    pool: Pool
+    markers: Markers
+    vault: Vault
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """How far the pull of a form is."""
+
+    fetched: int
+    total: int | None = None
+    """As far as the vendor tells."""
+    removed: int = 0
+    """Of what was stored, what the vendor has deleted."""
+
+
+def vendor(settings: Settings, opened: Credentials, base_url: str | None) -> Vendor:
+    """The API of an account at a vendor. Raises `NothingToPullError` and `AddressError`."""
+    outgoing = Outgoing(allow_private=settings.allow_private_addresses)
+    match opened:
+        case credentials.Formbricks(api_key=str(key)):
+            return formbricks.Formbricks(formbricks.Credentials(api_key=key), base_url, outgoing)
+        case credentials.Typeform(access_token=str(token)):
+            return typeform.Typeform(typeform.Credentials(access_token=token), base_url, outgoing)
+        case credentials.SatisMeter(api_key=str(key), project_id=str(project)):
+            opened_project = satismeter.Credentials(api_key=key, project_id=project)
+            return satismeter.SatisMeter(opened_project, base_url, outgoing)
+    raise NothingToPullError
+
+
+def vendor_of(tools: Tools, row: ConnectionRow) -> Vendor:
+    """The API of a connection's vendor."""
+    return vendor(tools.settings, tools.vault.open(row.source, row.credentials).credentials, row.base_url)
+
+
+def in_our_words(error: VendorError) -> str:
+    """What a connection tells of a failure: what the vendor said may quote an answer."""
+    match error:
+        case RefusedError(status=status):
+            return f"The vendor refuses what it is asked for (status {status})"
+        case AddressError():
+            return "The vendor's address is none that the hub may ask"
+    return "The vendor cannot be reached, or is busy"
+
+
+async def fetch_form(tools: Tools, row: ConnectionRow, api: Vendor, form_id: str) -> None:
+    """Stores the definition of a form as its vendor has it now; if it says something else than before, its submissions follow."""
+    module = SOURCES[row.source]
+    definition = await api.definition(form_id)
+    if definition is None:
+        return
+    name = (row.tenant_id, row.source, fitting_id(form_id))
+    form, known = module.form(definition), await forms.get(tools.pool, *name)
+    # Not the text of them: SatisMeter's has counts in it that change with every answer.
+    if known is None or module.form(known.definition) != form:
+        await forms.fetched(tools.pool, *name, name=form.name, definition=definition, fields=form.fields)
+
+
+async def chosen(row: ConnectionRow, api: Vendor) -> list[Listed]:
+    """The forms of a connection. Raises `VendorError`."""
+    return [form for form in await api.forms() if not row.forms or form.id in row.forms]
+
+
+async def pull(  # noqa: PLR0913 - what is pulled from whom, and how
+    tools: Tools, row: ConnectionRow, api: Vendor, form_id: str, since: datetime | None = None, *, compare: bool = False
+) -> AsyncIterator[Step]:
+    """Fetches what is new of a form, or what is newer than a time, and once a day, or if told to, removes what is gone.
+
+    What was broken off goes on where it stopped. Raises `VendorError`.
+    """
+    await fetch_form(tools, row, api, form_id)
+    begun = await pulls.begin(tools.pool, row.id, form_id, since, api.OVERLAP)
+    fetched = begun.fetched
+    async for page in api.pages(form_id, since=begun.since, checkpoint=begun.checkpoint):
+        stored = await _store(tools, row, form_id, page.payloads)
+        await pulls.keep(tools.pool, begun, page.checkpoint, fetched=len(page.payloads), stored=stored)
+        fetched += len(page.payloads)
+        yield Step(fetched=fetched, total=None if page.remaining is None else fetched + page.remaining)
+    await pulls.finish(tools.pool, begun)
+    removed = 0
+    if compare or begun.comparison_due:
+        removed = await _remove_gone(tools, row, api, form_id)
+        await pulls.compared(tools.pool, begun)
+    yield Step(fetched=fetched, total=fetched, removed=removed)
+
+
+async def _store(tools: Tools, row: ConnectionRow, form_id: str, payloads: Sequence[Raw]) -> int:
+    """Stores a page; what cannot be read of it waits among the rejects. How many submissions changed something."""
+    stored = 0
+    for payload in payloads:
+        try:
+            tally = await intake.take_for(tools.pool, tools.markers, row, payload, Given(form_id=form_id))
+        except NotOfSourceError as error:
+            await _reject(tools, row, payload, str(error))
+            continue
+        stored += tally.submissions - tally.stale
+        if tally.errors:
+            await _reject(tools, row, payload, "; ".join(error.problem for error in tally.errors))
+    return stored
+
+
+async def _reject(tools: Tools, row: ConnectionRow, payload: Raw, reason: str) -> None:
+    """Keeps a payload as a delivery that cannot be read is kept: once, though every pull may bring it again."""
+    problem = Unprocessable(reason)
+    document = problem.document(base=tools.settings.problem_base_url, instance="", request_id="")
+    unread = Unread(
+        raw=bytes(payload).decode(),
+        status=problem.status,
+        problem=Raw(msgspec.json.encode(document)),
+        error=f"A response is kept, because it could not be stored: {reason}",
+    )
+    name = tools.vault.digest(b"pull " + bytes(payload))
+    await deliveries.settle(tools.pool, row, name, stored=0, unread=unread, undefined=())
+
+
+async def _remove_gone(tools: Tools, row: ConnectionRow, api: Vendor, form_id: str) -> int:
+    """Removes the submissions that the vendor has deleted; how many there were."""
+    known = await submissions.named_by_vendor(tools.pool, row.tenant_id, row.source, fitting_id(form_id))
+    gone = await api.gone(form_id, known) if known else frozenset()
+    source_type = SOURCES[row.source].ABOUT.source_type
+    removed = 0
+    for submission_id in sorted(gone):
+        removed += await submissions.remove(tools.pool, tools.markers, row.tenant_id, submission_id, source_type)
+    return removed

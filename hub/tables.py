@@ -1,0 +1,210 @@
+"""CSV files with columns of their own, read with a mapping: looked at, tried out, and sent to a running hub."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Raw, Struct
+
+from hub import sources
+from hub.api import tables
+from hub.api.problems import Problem
+from hub.api.tables import Table
+from hub.backfill import Failure, Input, Outcome, PayloadUpload, Plan, UnusableFileError
+from hub.client import Client
+from hub.model import NewRecord
+from hub.sources import csv
+from hub.sources.bodies import legible
+from hub.sources.interface import Given, NotOfSourceError, Options, UnreadableError
+from hub.streams import CsvSplitter, Item
+
+_NOT_FOUND = 404
+# A response whose rows go on for longer is sent in parts, which the hub puts together.
+_MOST_ROWS = 500
+
+
+class UnusableMappingError(Exception):
+    """The mapping cannot be meant; the message says why."""
+
+
+class MappingFile:
+    """A mapping as it stands in a file."""
+
+    def __init__(self, text: bytes, form_id: str | None = None) -> None:
+        """Raises `UnusableMappingError`."""
+        try:
+            self.definition = legible(text)
+            self.table = csv.form(self.definition)
+        except (UnreadableError, NotOfSourceError) as error:
+            raise UnusableMappingError(str(error)) from None
+        if not (form_id or self.table.form_id):
+            raise UnusableMappingError("It has no form_id, so --form must say what it is stored as")
+        if form_id and self.table.form_id not in (None, form_id):
+            raise UnusableMappingError(f"Its form_id is {self.table.form_id}, and --form says {form_id}")
+        self.form_id = form_id or self.table.form_id or ""
+
+    def envelope(self, rows: Sequence[dict[str, str]]) -> Raw:
+        """What the source takes."""
+        return legible(msgspec.json.encode({"mapping": self.definition, "rows": rows}))
+
+
+def beginning(file: Path, count: int) -> tuple[list[str], list[dict[str, str]]]:
+    """The names of the columns and the first rows that are some. Raises `UnusableFileError`."""
+    with file.open("rb") as stream:
+        items = _items(Input(stream).pieces())
+        try:
+            if (first := next(items, None)) is None:
+                raise UnusableFileError("There is no header")
+            header = Table(first.raw)
+        except Problem as error:
+            raise UnusableFileError(reason_of(error)) from None
+        return header.names, list(islice((row for row in map(header.row, items) if "" not in row), count))
+
+
+def reason_of(error: Problem) -> str:
+    faults = "; ".join(f"{fault.name} {fault.reason}" for fault in error.invalid_params)
+    return faults or error.detail or ""
+
+
+def _items(pieces: Iterator[bytes]) -> Iterator[Item]:
+    splitter = CsvSplitter()
+    return chain((item for data in pieces for item in splitter.feed(data)), splitter.finish())
+
+
+class Rows:
+    """The rows of a file. Those of one response that follow each other are one item: alone each would seem to be all of it."""
+
+    def __init__(self, mapping: MappingFile) -> None:
+        self._mapping = mapping
+        self._header = b""
+
+    def items(self, pieces: Iterator[bytes]) -> Iterator[Item]:
+        """Raises `UnusableFileError` for a header that the mapping does not fit."""
+        rows = _items(pieces)
+        if (first := next(rows, None)) is None:
+            return
+        header = _header(first, self._mapping)
+        self._header = first.raw.removeprefix(b"\xef\xbb\xbf")
+        group: list[Item] = []
+        last: tuple[str, ...] | None = None
+        for row in rows:
+            key = self._key(header, row)
+            if group and (key is None or key != last or len(group) == _MOST_ROWS):
+                yield _joined(group)
+                group = []
+            group.append(row)
+            last = key
+        if group:
+            yield _joined(group)
+
+    def table(self, items: Sequence[Item]) -> bytes:
+        """A file of these alone."""
+        return b"\n".join([self._header, *(item.raw for item in items)]) + b"\n"
+
+    def _key(self, header: Table, row: Item) -> tuple[str, ...] | None:
+        """What the rows of a response share; none where it is not told, or each row is a response."""
+        table = self._mapping.table
+        if table.layout.layout == "wide":
+            return None
+        cells = header.row(row)
+        key = tuple(cells.get(name, "").strip() for name in table.columns["submission_id"])
+        return key if all(key) else None
+
+
+class TableUpload(PayloadUpload):
+    """A CSV file and its mapping, to the endpoint of its source."""
+
+    def __init__(self, client: Client, plan: Plan, mapping: MappingFile) -> None:
+        super().__init__(client, plan)
+        self._mapping = mapping
+        self._rows = Rows(mapping)
+
+    def prepare(self) -> None:
+        """Has the hub know the mapping. One that it knows already would only be applied to everything again."""
+        path, query = f"/v1/sources/csv/forms/{quote(self._mapping.form_id, safe='')}", self._query()
+        answer = self._client.request("GET", path, query=query, accept=frozenset({_NOT_FOUND}))
+        if answer.is_success:
+            known = msgspec.json.decode(msgspec.json.decode(answer.content, type=_Defined).definition)
+            if known == msgspec.json.decode(self._mapping.definition):
+                return
+        self._client.request(
+            "PUT", path, query=query, body=bytes(self._mapping.definition), headers={"content-type": "application/json"}
+        )
+
+    def items(self, pieces: Iterator[bytes]) -> Iterator[Item]:
+        return self._rows.items(pieces)
+
+    def send(self, items: Sequence[Item]) -> Outcome:
+        return self._post(items)
+
+    _media_type = "text/csv"
+
+    def _body(self, items: Sequence[Item]) -> bytes:
+        return self._rows.table(items)
+
+
+class Trial:
+    """What a file would become, without a hub: each record is shown, nothing is stored."""
+
+    most = 1
+
+    def __init__(self, plan: Plan, mapping: MappingFile, show: Callable[[NewRecord], None]) -> None:
+        self._plan = plan
+        self._mapping = mapping
+        self._rows = Rows(mapping)
+        self._show = show
+
+    def items(self, pieces: Iterator[bytes]) -> Iterator[Item]:
+        """The responses of the file."""
+        return self._rows.items(pieces)
+
+    def send(self, items: Sequence[Item]) -> Outcome:
+        """Shows what they would become."""
+        outcome = Outcome()
+        for item in items:
+            rows = list(tables.rows(self._rows.table([item])))
+            for response in csv.unpack(self._mapping.envelope(rows)):
+                outcome.add(self._tried(item, response))
+        return outcome
+
+    def stop(self) -> None:
+        """There is nothing to wait for."""
+
+    def _tried(self, item: Item, response: Raw) -> Outcome:
+        try:
+            snapshot = csv.snapshot(response, Given(form_id=self._mapping.form_id, known_as=_somebody))
+        except UnreadableError as error:
+            return Outcome(Counter(rejected=1), [Failure(item, str(error))])
+        tenant_id = self._plan.tenant_id or "-"
+        records, skipped = sources.flatten(csv, snapshot, self._mapping.table, Options(), tenant_id)
+        for record in records:
+            self._show(record)
+        counts = Counter(f"skipped: {skip.reason}" for skip in skipped)
+        return Outcome(counts + Counter(submissions=1, records=len(records)))
+
+
+class _Defined(Struct):
+    definition: Raw
+
+
+def _somebody(address: str) -> str:  # noqa: ARG001 - only a hub has the key
+    return "email:"
+
+
+def _header(first: Item, mapping: MappingFile) -> Table:
+    """Raises `UnusableFileError` for a header that cannot be read, or has columns that the mapping does not name."""
+    try:
+        header = Table(first.raw)
+    except Problem as error:
+        raise UnusableFileError(reason_of(error)) from None
+    unknown = [name for name in header.names if name not in mapping.table.layout.columns]
+    if unknown:
+        raise UnusableFileError(f"The mapping does not say what {', '.join(unknown)} is; `ignore` is an answer, too")
+    return header
+
+
+def _joined(rows: list[Item]) -> Item:
+    return rows[0] if len(rows) == 1 else Item(rows[0].line, b"\n".join(row.raw for row in rows))
