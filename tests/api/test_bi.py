@@ -100,11 +100,15 @@ async def test_volume(client: httpx.AsyncClient, connection: Connection, acme: N
 async def test_choices(client: httpx.AsyncClient, connection: Connection, acme: None) -> None:
     total = (await asked(client, "categorical"))["total"]
     rows = await connection.fetch("select option, sum(count) as count from analytics.choice_counts group by option")
-    assert {option["key"]: option["count"] for option in total["options"]} == {row["option"]: row["count"] for row in rows}
+    assert {option["key"]: option["count"] for option in total["options"]} == {
+        row["option"]: row["count"] for row in rows
+    }
 
 
 async def test_export_has_the_rows_of_the_view(client: httpx.AsyncClient, connection: Connection, acme: None) -> None:
     """And the list counts as many."""
     rows = await connection.fetch("select id::text from analytics.feedback")
-    exported = await client.get("/v1/feedback-records/export", params={"tenant_id": "acme", "format": "csv", "columns": "id"})
+    exported = await client.get(
+        "/v1/feedback-records/export", params={"tenant_id": "acme", "format": "csv", "columns": "id"}
+    )
     assert sorted(exported.text.split()[1:]) == sorted(row["id"] for row in rows)
