@@ -138,17 +138,17 @@ async def test_first_page_reads_little(pool: Pool, index: Index) -> None:
             assert await index.catch_up(tenant)
         await connection.execute("vacuum analyze feedback_records, search_texts")
 
-        async def read(name: str, tenant: str, q: str, *more: object) -> int:
+        async def read(most: int, name: str, tenant: str, q: str, *more: object) -> None:
             words = await connection.fetchval(query("search/words"), tenant, q)
             values = (*arguments(RecordFilter(tenant_id=tenant)), None, 101, None, None, q, words, *more)
             plan = await explain(connection, query(f"search/{name}"), *values)
             assert "Seq Scan" not in plan.kinds, plan.text
-            return plan.scanned
+            assert 0 < plan.scanned <= most, plan.text
 
-        # Each hit on the page, and what its submission scored, is read besides.
-        assert await read("page_latest", "large", "export", 5000) <= 5000 + 4 * 101
-        assert await read("page", "large", "legacy") <= 2 * 1000 + 4 * 101
-        assert await read("page", "small", "export") <= 2 * 30 + 4 * 30
+        # What a CTE has is read twice; each hit on the page, and what its submission scored, besides.
+        await read(2 * 5000 + 4 * 101, "page_latest", "large", "export", 5000)
+        await read(2 * 1000 + 4 * 101, "page", "large", "legacy")
+        await read(2 * 30 + 4 * 30, "page", "small", "export")
 
 
 async def test_every_language_is_known_to_the_database(connection: Connection) -> None:

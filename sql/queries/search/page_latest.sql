@@ -11,7 +11,7 @@ hits as (
     select submission_id, field_id, id, collected_at from latest
     where words @@ $37::text::tsquery
     order by collected_at desc, id
-    offset 0 -- a fence: in order, a record is read for each of the first and for no other
+    offset 0
 ),
 /* include search/_page */
 having count(*) = $33 or (select count(*) from latest) < $38
