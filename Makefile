@@ -1,13 +1,16 @@
-# `make run` serves the hub, `make test` runs every test. Needs Python 3.11 or newer and a package index, nothing else.
+# `make run` serves the hub, `make demo` with something in it, `make test` runs every test. Needs Python 3.11 or newer and a package index, nothing else.
 
 BIN := .venv/bin
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11 python
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: run check lint types test test-postgres test-citus test-sdk bench vendor format clean
+.PHONY: run demo check lint types test test-postgres test-citus test-sdk bench pictures vendor format clean
 
 run: .venv/.run
 	@exec $(BIN)/hub serve
+
+demo: .venv/.run
+	@$(BIN)/hub demo && exec $(BIN)/hub serve
 
 check: lint types test
 
@@ -37,8 +40,14 @@ test-sdk: .venv/.dev
 bench: .venv/.dev
 	$(BIN)/python -m tests.benchmarks
 
-# Swagger UI as npm has it, for /docs. After a change of the version: new sums into SHA512SUMS, and a look at the page.
+# The pictures of the documentation and the numbers of the README, from the demo; needs Debian's chromium and fonts-inter.
+pictures: .venv/.dev
+	$(BIN)/python -m tests.dashboard.pictures
+
+# Swagger UI as npm has it, for /docs, and axe-core, which tests the page. After a change of a version: new sums into SHA512SUMS,
+# and a look at the page.
 SWAGGER_UI := 5.35.0
+AXE := 4.14.1
 
 vendor:
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && cd "$$folder" && \
@@ -46,6 +55,10 @@ vendor:
 	mv LICENSE swagger-ui.LICENSE && mv NOTICE swagger-ui.NOTICE && \
 	sha512sum --check "$(CURDIR)/hub/assets/SHA512SUMS" && \
 	cp $$(sed 's/.* //' "$(CURDIR)/hub/assets/SHA512SUMS") "$(CURDIR)/hub/assets"
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && cd "$$folder" && \
+	tar xzf "$$(npm pack --silent axe-core@$(AXE))" && cd package && \
+	sha512sum --check "$(CURDIR)/tests/dashboard/axe/SHA512SUMS" && \
+	cp $$(sed 's/.* //' "$(CURDIR)/tests/dashboard/axe/SHA512SUMS") "$(CURDIR)/tests/dashboard/axe"
 
 format: .venv/.dev
 	$(BIN)/ruff check --fix

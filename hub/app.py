@@ -9,11 +9,12 @@ from litestar import Litestar, Router
 from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
-from hub import db, retention, settings
+from hub import db, settings
 from hub.api import (
     analytics,
     batch,
     batches,
+    changes,
     connections,
     export,
     hooks,
@@ -25,12 +26,15 @@ from hub.api import (
     search,
     sources,
     submissions,
+    tenants,
 )
 from hub.api.auth import Keyring
 from hub.api.edge import Edge
 from hub.api.gate import Gate
 from hub.api.strict import StrictRequest
 from hub.credentials import Vault
+from hub.dashboard import pages
+from hub.dashboard.session import Sessions
 from hub.db.erasures import Markers
 from hub.db.search import Index
 from hub.db.writer import Writer
@@ -47,6 +51,7 @@ def create_app(settings: Settings) -> Edge:
         assert settings.secret_key is not None, "SECRET_KEY: `hub serve` sets it"  # noqa: S101 - not by a request
         app.state.markers = Markers(settings.secret_key)
         app.state.vault = Vault(settings.secret_key)
+        app.state.sessions = Sessions(settings.secret_key, secure=settings.url.startswith("https:"))
         app.state.pool = await db.open_pool(settings)
         app.state.writer = Writer(app.state.pool)
         app.state.batches = Gate(settings.batch_concurrency, "batches")
@@ -56,8 +61,7 @@ def create_app(settings: Settings) -> Edge:
         app.state.batch_max_bytes = settings.batch_max_bytes
         app.state.keyring = Keyring(app.state.pool, settings.api_key)
         try:
-            async with retention.expiring(app.state.pool, settings):
-                yield
+            yield
         finally:
             await app.state.index.close()
             await app.state.writer.close()
@@ -67,8 +71,10 @@ def create_app(settings: Settings) -> Edge:
         route_handlers=[
             *records.ROUTES,
             *export.ROUTES,
+            *changes.ROUTES,
             *search.ROUTES,
             *submissions.ROUTES,
+            *tenants.ROUTES,
             *batch.ROUTES,
             *batches.ROUTES,
             *rejects.ROUTES,
@@ -77,6 +83,7 @@ def create_app(settings: Settings) -> Edge:
             *hooks.ROUTES,
             *inserts.ROUTES,
             *meta.ROUTES,
+            *pages.ROUTES,
             Router("/", route_handlers=sources.ROUTES, request_max_body_size=settings.source_payload_max_bytes),
             create_static_files_router(
                 "/assets", [ASSETS], cache_control=CacheControlHeader(public=True, max_age=3600)

@@ -57,12 +57,14 @@ IMPORTS: dict[str, set[str] | None] = {
         "parquet",
         "db",
     },
-    "app": {"settings", "credentials", "db", "retention", "api"},
+    "dashboard": {"model", "cursors", "metrics", "periods", "db", "api"},
+    "app": {"settings", "credentials", "db", "api", "dashboard"},
     "lifeline": set(),
     "worker": {"settings", "lifeline"},
-    "pulls": {"settings", "credentials", "sources", "pull", "intake", "db"},
-    "jobs": {"settings", "credentials", "sources", "snapshots", "pull", "pulls", "retention", "db"},
+    "pulls": {"settings", "credentials", "sources", "pull", "intake", "db", "api"},
+    "jobs": {"settings", "credentials", "sources", "snapshots", "intake", "pull", "pulls", "retention", "db"},
     "serve": {"settings", "embedded", "db"},
+    "demo": set(),
     "cli": ANYTHING,
     "__main__": {"cli"},
 }
@@ -78,7 +80,12 @@ KNOWS = {
     },
     "pgqueuer": {"jobs"},
     "pydantic_settings": {"jobs"},  # pgqueuer's names are such settings
-    "litestar": {"api", "app"},
+    "litestar": {
+        "api",
+        "app",
+        "dashboard",
+        "cli",  # `hub demo` asks an application in its own process, in the types of ASGI
+    },
     "structlog": {"api", "app", "retention", "jobs"},
     "uuid6": {
         "db",  # ids of what is stored
@@ -87,9 +94,10 @@ KNOWS = {
     "uvicorn": {"worker"},
     "backports": {"streams"},
     "compression": {"streams"},
-    "cryptography": {"credentials"},
+    "cryptography": {"credentials", "dashboard"},
     "httpx2": {"client", "pull"},
     "rich": {"progress"},
+    "jinja2": {"dashboard"},
     "pyarrow": {"parquet"},
     "click": {"cli"},
     "msgspec": set(IMPORTS),

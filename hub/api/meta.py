@@ -8,7 +8,6 @@ import msgspec
 from litestar import Litestar, Response, get, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
-from litestar.response import Redirect
 from msgspec import Struct
 
 from hub.api import openapi
@@ -87,12 +86,6 @@ def described_routes(app: Litestar) -> list[tuple[str, str, HTTPRouteHandler]]:
     ]
 
 
-@get("/", media_type="text/html", opt={"operation": Operation(scope=None, tag="page", answers={307: "text/html"})})
-async def front() -> Redirect:
-    """Send people who open the hub in a browser to the reference."""
-    return Redirect("/docs", status_code=307)
-
-
 @get("/docs", media_type="text/html", opt={"operation": Operation(scope=None, tag="page", answers={200: "text/html"})})
 async def reference() -> Response[str]:
     """The API reference."""
@@ -156,7 +149,6 @@ _NOT_BUILT: tuple[tuple[list[str], list[str], Scope, str], ...] = (
     (["/v1/feedback-records/{id:str}/similar"], ["GET"], "read", "Similar records are not available: embeddings are not configured."),
     (["/v1/webhooks"], ["GET", "POST"], "admin", "Webhooks are not available."),
     (["/v1/webhooks/{id:str}"], ["GET", "PATCH", "DELETE"], "admin", "Webhooks are not available."),
-    (["/v1/tenants/{tenant_id:str}/data", "/v1/tenants/{tenant_id:str}/feedback-records"], ["DELETE"], "admin", "Tenant purge is not available."),
     (["/v1/tenants/{tenant_id:str}/settings"], ["GET", "PUT", "PATCH"], "admin", "Tenant settings are not available."),
     (["/v1/tenants/{tenant_id:str}/enrichments/retry"], ["POST"], "admin", "Enrichment is not available."),
     (["/v1/enrichment-status"], ["GET"], "read", "Enrichment is not available."),
@@ -183,6 +175,6 @@ def _not_built(paths: list[str], methods: list[str], scope: Scope, detail: str) 
 
 
 ROUTES = (
-    front, health, ready, openapi_json, openapi_yaml, reference, problem_index, problem_page,
+    health, ready, openapi_json, openapi_yaml, reference, problem_index, problem_page,
     *(_not_built(*line) for line in _NOT_BUILT),
 )  # fmt: skip

@@ -24,6 +24,7 @@ _GET = query("batches/get")
 _UNDO = query("batches/undo")
 _UNDOABLE = query("batches/undoable")
 _UNDONE = query("batches/undone")
+_LATEST = query("batches/latest")
 _REJECT = query("rejects/insert")
 
 _UNDO_STEP = 5000
@@ -219,6 +220,26 @@ async def get(pool: Pool, batch_id: UUID, tenant_id: str | None) -> StoredBatch 
     async with pool.acquire() as connection:
         row = await connection.fetchrow(_GET, batch_id, tenant_id)
     return None if row is None else msgspec.convert({k: v for k, v in row.items() if v is not None}, StoredBatch)
+
+
+class Latest(Struct, frozen=True, kw_only=True):
+    """A batch as it is listed."""
+
+    id: UUID
+    format: str
+    started_at: datetime
+    finished_at: datetime | None
+    undone_at: datetime | None
+    received: int
+    stored: int
+    rejected: int
+
+
+async def latest(pool: Pool, tenant_id: str, key_tenant_id: str | None, most: int) -> list[Latest]:
+    """The latest batches with records of a tenant; `key_tenant_id` as for `get`."""
+    async with pool.acquire() as connection:
+        rows = await connection.fetch(_LATEST, tenant_id, key_tenant_id, most)
+    return [msgspec.convert(dict(row), Latest) for row in rows]
 
 
 async def undo(pool: Pool, batch: StoredBatch) -> int:

@@ -20,6 +20,7 @@ DISTRIBUTED = (
     "rejects",
     "imports",
     "erasures",
+    "changes",
     "deliveries",
     "search_tenants",
     "search_texts",

@@ -16,7 +16,7 @@ _PAGE = query("rejects/page")
 _DELETE = query("rejects/delete")
 _EXPIRE = query("rejects/expire")
 _EXPIRE_BATCHES = query("batches/expire")
-_LOCK_EXPIRY = query("rejects/lock_expiry")
+_REASONS = query("rejects/reasons")
 
 _EXPIRE_STEP = 5000
 _EXPORT_PAGE = 200
@@ -60,6 +60,12 @@ async def export(pool: Pool, selection: RejectFilter, cursor: Cursor | None) -> 
             return
 
 
+async def reasons(pool: Pool, tenant_id: str, most: int) -> list[tuple[str, int]]:
+    """Why items were rejected, and how many, the most frequent first."""
+    async with pool.acquire() as connection:
+        return [(row["reason"], row["count"]) for row in await connection.fetch(_REASONS, tenant_id, most)]
+
+
 def _reject(row: dict[str, object]) -> Reject:
     known = {name: value for name, value in row.items() if value is not None}
     return msgspec.convert(known | {"problem": Raw(str(row["problem"]).encode())}, Reject)
@@ -96,12 +102,10 @@ async def _repair(
 
 
 async def expire(pool: Pool, days: int) -> int:
-    """Deletes batches and rejects older than that, in small steps, unless another process is at it; how many rejects."""
+    """Deletes batches and rejects older than that, in small steps; how many rejects."""
     deleted, step = 0, _EXPIRE_STEP
     while step == _EXPIRE_STEP:
         async with pool.acquire() as connection, connection.transaction():
-            if not await connection.fetchval(_LOCK_EXPIRY):
-                return deleted
             step = int((await connection.execute(_EXPIRE, days, _EXPIRE_STEP)).rpartition(" ")[2])
             if step < _EXPIRE_STEP:
                 await connection.execute(_EXPIRE_BATCHES, days)

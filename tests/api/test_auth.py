@@ -315,6 +315,8 @@ async def test_key_that_is_too_long_with_the_bound_tenant(public: httpx.AsyncCli
 
 PUBLIC = {
     "/", "/health", "/ready", "/openapi.json", "/openapi.yaml", "/docs", "/problems", "/problems/{slug:str}", "/assets/{file_path:path}",
+    # They ask for a cookie: tests/dashboard/test_session.py.
+    "/records", "/export", "/sign-in", "/sign-out",
 }  # fmt: skip
 
 # They ask for secrets of their own, and for no key of the hub.
@@ -354,6 +356,11 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ("?user_id=u&Tenant_id=other", None, 200),
     ],
     ("GET", "/v1/feedback-records/count"): [("?tenant_id=other", None, 403), ("", None, 200)],
+    ("GET", "/v1/feedback-records/export"): [
+        ("", None, 200),
+        ("?format=ndjson&tenant_id=other", None, 403),
+        ("?columns=id&tenant_id=acme&tenant_id=other", None, 200),
+    ],
     **{
         ("GET", f"/v1/analytics/{metric}"): [
             ("?tenant_id=other", None, 403),
@@ -363,15 +370,13 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ]
         for metric in ("nps", "csat", "ces", "rating", "number", "boolean", "categorical", "volume")
     },
+    ("GET", "/v1/analytics/completion"): [("?tenant_id=other", None, 403), ("?group_by=form_id", None, 200)],
+    ("GET", "/v1/analytics/fields"): [("?tenant_id=other", None, 403), ("", None, 200)],
     ("GET", "/v1/analytics/ranking"): [
         ("?field_group_id=g&tenant_id=other", None, 403),
         ("?field_group_id=g", None, 200),
     ],
-    ("GET", "/v1/feedback-records/export"): [
-        ("", None, 200),
-        ("?format=ndjson&tenant_id=other", None, 403),
-        ("?columns=id&tenant_id=acme&tenant_id=other", None, 200),
-    ],
+    ("GET", "/v1/changes"): [("", None, 200), ("?tenant_id=other", None, 403), ("?tenant_id=acme&limit=1", None, 200)],
     ("GET", "/v1/feedback-records/search"): [("?tenant_id=other", None, 403), ("?q=x", None, 200)],
     ("GET", "/v1/analytics/terms"): [("?tenant_id=other", None, 403), ("", None, 200)],
     ("DELETE", "/v1/feedback-records"): [
@@ -409,6 +414,8 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ("r1?tenant_id=other", None, 403),
         ("r1?payload=true&tenant_id=other", None, 403),
     ],
+    ("DELETE", "/v1/tenants/{tenant_id:str}/data"): [("other/data", None, 403), ("%20other/data?tenant_id=acme", None, 403)],
+    ("DELETE", "/v1/tenants/{tenant_id:str}/feedback-records"): [("other/feedback-records", None, 403)],
     ("POST", "/v1/connections"): [("", CONNECTION, 201), ("", CONNECTION.replace(b"acme", b"other"), 403)],
     ("GET", "/v1/connections"): [("", None, 200), ("?tenant_id=other", None, 403), ("?source=formbricks", None, 200)],
     ("GET", "/v1/connections/{id:str}"): [("{connection}", None, 404), ("{connection}?tenant_id=other", None, 404)],

@@ -15,7 +15,7 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 async def acme(client: httpx.AsyncClient, connection: Connection) -> None:
     """Odd values, scales known and not, options by id and by words; and another tenant."""
     await connection.execute("insert into reader_tenants (role, tenant_id) values (session_user, 'acme')")
-    scores: list[dict[str, object]] = [
+    scores: list[Any] = [
         *({"field_id": "nps", "field_type": "nps", "value_number": n} for n in (0, 3, 6.5, 7, 8.5, 9, 9.5, 10, 10, 11, -1)),
         *(
             {"field_id": "csat", "field_type": "csat", "value_number": n, "metadata": {"scale": {"min": 1, "max": 5}}}

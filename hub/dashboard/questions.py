@@ -1,0 +1,213 @@
+"""How every question was answered: one drawing each, by what kind of question it is."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec import structs
+
+from hub.dashboard import charts
+from hub.dashboard.asked import Asked
+from hub.dashboard.render import number, percent
+from hub.dashboard.scores import SCORES
+from hub.dashboard.view import Bar, Column, Question, Share, Stack
+from hub.db.analytics import CATEGORICAL, RANKING, Breakdown, Metric
+from hub.db.questions import Asked as Part
+from hub.metrics import Bin, Categorical, Group, Mark, Measure, Ranking, Report
+from hub.model import FieldType, RecordFilter, query_string
+
+MOST = 24
+_OPTIONS, _HEIGHT, _SHADES = 8, 64, 5
+
+Ask = Callable[[Metric[Any], RecordFilter, Breakdown], Awaitable[Report[Any] | None]]
+
+
+async def questions(ask: Ask, asked: Asked, parts: Sequence[Part]) -> list[Question]:
+    """The most answered ones, as they are in the surveys: those of one source together."""
+    whole = [part for part in parts if part.field_group_id is None]
+    groups = _grouped(parts)
+    matrices = [name for name, found in groups.items() if len({part.label for part in found}) > 1]
+    found = await asyncio.gather(
+        *(_alike(ask, asked, kind, whole) for kind in SCORES),
+        _alike(ask, asked, "categorical", whole),
+        _options(ask, asked, [name for name in groups if _is(groups[name], "categorical") and name not in matrices]),
+        _rankings(ask, asked, [name for name in groups if _is(groups[name], "number")]),
+        *(_matrix(ask, asked, name) for name in matrices if _is(groups[name], "categorical")),
+    )
+    drawn = dict(pair for pairs in found for pair in pairs)
+    order: dict[str, list[str]] = {}
+    for part in parts:
+        names = order.setdefault(part.source or "", [])
+        name = part.field_group_id or part.field_id
+        if name in drawn and name not in names:
+            names.append(name)
+    labels = {part.field_group_id or part.field_id: part for part in reversed(parts)}
+    return [
+        _named(drawn[name], labels[name], asked) for names in order.values() for name in names
+    ][:MOST]  # fmt: skip
+
+
+def _grouped(parts: Sequence[Part]) -> Mapping[str, list[Part]]:
+    groups: dict[str, list[Part]] = {}
+    for part in parts:
+        if part.field_group_id is not None:
+            groups.setdefault(part.field_group_id, []).append(part)
+    return groups
+
+
+def _is(parts: Sequence[Part], kind: FieldType) -> bool:
+    return all(part.field_type == kind for part in parts)
+
+
+def _named(drawn: Question, part: Part, asked: Asked) -> Question:
+    grouped = part.field_group_id is not None
+    label = (part.group_label or part.field_group_id) if grouped else (part.label or part.field_id)
+    look = asked.link(**({"field_group_id": part.field_group_id} if grouped else {"field_id": part.field_id}))
+    return structs.replace(drawn, label=label or "", note=f"{part.source or ''} · {drawn.note}".strip(" ·"), href=look)
+
+
+async def _alike(ask: Ask, asked: Asked, kind: FieldType, parts: Sequence[Part]) -> list[tuple[str, Question]]:
+    """Whole questions of one kind, all with one statement."""
+    names = tuple(part.field_id for part in parts if part.field_type == kind)
+    if not names:
+        return []
+    metric = CATEGORICAL if kind == "categorical" else SCORES[kind].metric
+    found = await ask(metric, structs.replace(asked.selection, field_id=names), Breakdown(group_by="field_id"))
+    draw = _draw_options if kind == "categorical" else _drawing(kind)
+    return [(name, draw(group, asked)) for name, group in _groups(found)]
+
+
+async def _options(ask: Ask, asked: Asked, names: Sequence[str]) -> list[tuple[str, Question]]:
+    """Questions of which several options could be chosen."""
+    if not names:
+        return []
+    chosen = structs.replace(asked.selection, field_group_id=tuple(names))
+    found = await ask(CATEGORICAL, chosen, Breakdown(group_by="field_group_id"))
+    return [(name, _draw_options(group, asked)) for name, group in _groups(found)]
+
+
+async def _rankings(ask: Ask, asked: Asked, names: Sequence[str]) -> list[tuple[str, Question]]:
+    if not names:
+        return []
+    chosen = structs.replace(asked.selection, field_group_id=tuple(names))
+    found = await ask(RANKING, chosen, Breakdown(group_by="field_group_id"))
+    return [(name, _draw_ranking(group)) for name, group in _groups(found)]
+
+
+async def _matrix(ask: Ask, asked: Asked, name: str) -> list[tuple[str, Question]]:
+    chosen = structs.replace(asked.selection, field_group_id=(name,))
+    found = await ask(CATEGORICAL, chosen, Breakdown(group_by="field_id"))
+    rows = [group for _, group in _groups(found)]
+    options = {option.key: option.label or option.key for row in rows for option in row.measure.options}
+    if not rows or len(options) > _SHADES:
+        return []
+    kinds = {key: f"shade{n * _SHADES // len(options)}" for n, key in enumerate(options)}
+    return [(name, Question(
+        label="", href=None, note=f"{number(max(row.measure.submissions for row in rows))} answers",
+        stacks=[
+            Stack(label=row.label or row.key or "", count=row.measure.count, slices=charts.stacked([
+                (kinds[key], options[key], next((o.count for o in row.measure.options if o.key == key), 0),
+                 f"records?{row.records}&value_id={key}" if row.records else None)
+                for key in options
+            ]))
+            for row in rows
+        ],
+        keys=[Share(kind=kinds[key], label=label, count=0, share=None, href="") for key, label in options.items()],
+    ))]  # fmt: skip
+
+
+def _groups(found: Report[Any] | None) -> Iterator[tuple[str, Group[Any]]]:
+    for group in (found.groups if found else None) or []:
+        if group.key is not None and group.measure.count:
+            yield group.key, group
+
+
+def _drawing(kind: FieldType) -> Callable[[Group[Any], Asked], Question]:
+    """For scores: a histogram where the measure has one, else the parts of the score."""
+    score = SCORES[kind]
+
+    def draw(group: Group[Any], asked: Asked) -> Question:
+        measure = group.measure
+        value = score.value(measure)
+        note = f"{number(measure.count)} answers, {score.name.lower() if kind in ('rating', 'number') else score.name} "
+        note += f"{number(value, score.digits)}{score.suffix}"
+        histogram = getattr(measure, "histogram", None)
+        if histogram:
+            return Question(label="", href=None, note=note, columns=_columns(histogram, measure, group.records))
+        return Question(label="", href=None, note=note, bars=[
+            Bar(
+                label=part.label, count=part.count, width=100 * part.count / max(1, measure.count), value=percent(_share(part.count, measure)),
+                detail=number(part.count), href=_records(asked, group, kind, part.narrowed),
+            )
+            for part in reversed(score.parts(measure))
+        ])  # fmt: skip
+
+    return draw
+
+
+def _share(count: int, measure: Measure) -> float | None:
+    return 100 * count / measure.count if measure.count else None
+
+
+def _records(asked: Asked, group: Group[Any], kind: FieldType, narrowed: dict[str, object]) -> str:
+    chosen = structs.replace(asked.selection, field_id=(group.key,), field_type=(kind,), **narrowed)
+    return f"records?{query_string(chosen)}"
+
+
+def _columns(histogram: Sequence[Mark | Bin], measure: Any, records: str | None) -> list[Column]:
+    """One for each mark of the scale, also those that nobody gave."""
+    if isinstance(histogram[0], Mark):
+        marks = {mark.value: mark.count for mark in histogram if isinstance(mark, Mark)}
+        low, high = measure.scale_min, measure.scale_max
+        if low is not None and high is not None and high - low <= 10:  # noqa: PLR2004 - more would not be read
+            marks = {low + n: 0 for n in range(int(high - low) + 1)} | marks
+        cells = [(f"{value:g}", count, value, value) for value, count in sorted(marks.items())]
+    else:
+        cells = [(f"{b.from_:g}", b.count, b.from_, b.to) for b in histogram if isinstance(b, Bin)]
+    most, step = max(count for _, count, _, _ in cells) or 1, 100 / len(cells)
+    return [
+        Column(
+            x=round((n + 0.5) * step, 2), left=round((n + 0.08) * step, 2), width=round(0.84 * step, 2),
+            height=round(_HEIGHT * count / most, 1), label=label, share=percent(_share(count, measure)) if count else "",
+            title=f"{label if low == high else f'{low:g} to {high:g}'}: {number(count)} answers",
+            href=f"records?{records}&value_number_min={low!r}&value_number_max={high!r}" if records and count else None,
+        )
+        for n, (label, count, low, high) in enumerate(cells)
+    ]  # fmt: skip
+
+
+def _draw_options(group: Group[Any], asked: Asked) -> Question:  # noqa: ARG001 - drawn like the others
+    measure: Categorical = group.measure
+    most = max((option.share for option in measure.options), default=0) or 1
+    shown = measure.options[:_OPTIONS]
+    more = len(measure.options) - len(shown) + measure.options_omitted
+    return Question(
+        label="", href=None,
+        note=f"{number(measure.submissions)} answered" + (f", {more} rarer answers not shown" if more else ""),
+        bars=[
+            Bar(
+                label=option.label or option.key, count=option.count, width=round(100 * option.share / max(most, 1), 1),
+                detail=number(option.count), value=percent(option.share),
+                href=f"records?{group.records}&value_id={option.key}" if group.records else None,
+            )
+            for option in shown
+        ],
+    )  # fmt: skip
+
+
+def _draw_ranking(group: Group[Any]) -> Question:
+    measure: Ranking = group.measure
+    items = len(measure.items)
+    return Question(
+        label="", href=None, note=f"{number(max((item.count for item in measure.items), default=0))} ranked these; mean rank",
+        bars=[
+            Bar(
+                label=item.label or item.field_id, count=item.count,
+                # The first place fills the row, the last leaves it empty.
+                width=round(100 * (items - item.mean_rank) / max(1, items - 1), 1),
+                detail=f"{percent(item.first_share)} first", value=number(item.mean_rank, 1),
+                href=f"records?{group.records}&field_id={item.field_id}" if group.records else None,
+            )
+            for item in measure.items
+        ],
+    )  # fmt: skip

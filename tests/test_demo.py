@@ -1,0 +1,62 @@
+"""`hub demo` tells the same story to everybody."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import asyncpg
+import msgspec
+import pytest
+
+from hub.demo import story
+from tests.process import hub
+
+DAY = date(2026, 11, 20)
+
+
+def test_the_same_day_gives_the_same_story() -> None:
+    for tell in (story.pulse, story.onboarding, story.in_app, story.helpdesk):
+        assert msgspec.json.encode(tell(DAY)) == msgspec.json.encode(tell(DAY))
+
+
+def test_a_day_earlier_in_the_week_only_lacks_what_came_after_it() -> None:
+    for tell in (story.pulse, story.onboarding, story.in_app):
+        earlier, later = (set(map(msgspec.json.encode, tell(day))) for day in (DAY - timedelta(days=2), DAY))
+        assert earlier < later
+
+
+@pytest.mark.process
+async def test_the_story_goes_through_the_api(
+    dsn: str, connection: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
+) -> None:
+    """Every submission is taken, what is wrong with the helpdesk's file is rejected, and telling it again changes nothing."""
+    said = hub(tmp_path, "demo", "--until", str(DAY), DATABASE_URL=dsn)
+    assert said.returncode == 0, said.stderr
+    submissions = sum(len(tell(DAY)) for tell in (story.pulse, story.onboarding, story.in_app))
+    assert await connection.fetchval("select count(*) from submissions") == submissions
+    rejected = await connection.fetchval("select count(*) from rejects")
+    records = await connection.fetchval("select count(*) from feedback_records where tenant_id = 'demo'")
+    rows = story.helpdesk(DAY).count("\n") - 1
+    assert said.stdout == (
+        f"The tenant demo has {records:,} records of {submissions + rows - rejected:,} submissions, up to {DAY}; "
+        f"{rejected} lines of the helpdesk's file were rejected.\n"
+    )
+    assert rejected == 11
+    assert hub(tmp_path, "demo", "--until", str(DAY), DATABASE_URL=dsn).stdout == said.stdout
+
+
+@pytest.mark.process
+async def test_the_release_hurt_one_plan(
+    dsn: str, connection: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
+) -> None:
+    """What the page, the screenshot and the documentation show."""
+    assert hub(tmp_path, "demo", "--until", str(DAY), DATABASE_URL=dsn).returncode == 0
+    monday = DAY - timedelta(days=DAY.weekday(), weeks=story.WEEKS - 1 - story.RELEASE)
+    rows = await connection.fetch(
+        "select metadata->'attributes'->>'plan' as plan, collected_at::date >= $1 as hit,"
+        " 100.0 * (count(*) filter (where value_number >= 9) - count(*) filter (where value_number < 7)) / count(*) as nps"
+        " from feedback_records where field_type = 'nps' and collected_at::date between $1 - 28 and $1 + 6 group by 1, 2",
+        monday,
+    )
+    nps = {(row["plan"], row["hit"]): row["nps"] for row in rows}
+    assert nps["pro", True] < -20 < 20 < nps["pro", False]
+    assert nps["enterprise", True] > 20
