@@ -9,11 +9,12 @@ from litestar import Litestar, Router
 from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
-from hub import db, retention, settings
+from hub import db, settings
 from hub.api import (
     analytics,
     batch,
     batches,
+    changes,
     connections,
     export,
     hooks,
@@ -25,6 +26,7 @@ from hub.api import (
     search,
     sources,
     submissions,
+    tenants,
 )
 from hub.api.auth import Keyring
 from hub.api.edge import Edge
@@ -59,8 +61,7 @@ def create_app(settings: Settings) -> Edge:
         app.state.batch_max_bytes = settings.batch_max_bytes
         app.state.keyring = Keyring(app.state.pool, settings.api_key)
         try:
-            async with retention.expiring(app.state.pool, settings):
-                yield
+            yield
         finally:
             await app.state.index.close()
             await app.state.writer.close()
@@ -70,8 +71,10 @@ def create_app(settings: Settings) -> Edge:
         route_handlers=[
             *records.ROUTES,
             *export.ROUTES,
+            *changes.ROUTES,
             *search.ROUTES,
             *submissions.ROUTES,
+            *tenants.ROUTES,
             *batch.ROUTES,
             *batches.ROUTES,
             *rejects.ROUTES,

@@ -34,6 +34,13 @@ class SubmissionCursor(Position, frozen=True, kw_only=True):
     n: Annotated[str, Meta(min_length=1, max_length=4096, pattern="^[^\\x00]*$")]
 
 
+class ChangesCursor(Position, frozen=True, kw_only=True):
+    """Where a copy is that follows the changes; `b` is when it was begun."""
+
+    i: UUID
+    b: Instant
+
+
 DEFAULT_LIMIT = 100
 Limit = Annotated[int, Meta(ge=0, le=1000, description="How many a page has; 0 means the default")]
 
@@ -63,6 +70,17 @@ class SubmissionPaging(Struct, kw_only=True, frozen=True):
         return self.limit or DEFAULT_LIMIT
 
 
+class ChangesPaging(Struct, kw_only=True, frozen=True):
+    """From where on changes are told, and how many at once."""
+
+    limit: Limit = DEFAULT_LIMIT
+    cursor: ChangesCursor | None = None
+
+    @property
+    def size(self) -> int:
+        return self.limit or DEFAULT_LIMIT
+
+
 class InvalidCursorError(Exception):
     """The text is not a cursor that this server made."""
 
@@ -82,7 +100,11 @@ def decode(text: str, kind: type[C]) -> C:
         cursor = msgspec.json.decode(
             base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True), type=kind
         )
-        cursor.t.astimezone(UTC)  # Postgres would ask for it, and the first year has moments that are in none there
+        for moment in msgspec.structs.astuple(cursor):
+            if isinstance(
+                moment, datetime
+            ):  # Postgres asks for it in UTC, and the first year has moments that are in none there
+                moment.astimezone(UTC)
     except (binascii.Error, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         raise InvalidCursorError from error
     return cursor

@@ -7,13 +7,14 @@ import msgspec
 from msgspec import Raw, Struct
 
 from hub import snapshots
-from hub.db import Pool, new_id, submissions
+from hub.db import Pool, new_id, rejects, submissions
 from hub.db.connections import ConnectionRow
 from hub.db.erasures import Markers
 from hub.db.submissions import Changes, Foreign, Stale
-from hub.model import MAX_KEY_BYTES, key_bytes
+from hub.model import MAX_KEY_BYTES, Reject, key_bytes
 from hub.snapshots import Taken
 from hub.sources import SOURCES
+from hub.sources.bodies import legible
 from hub.sources.interface import Given, Options, Skipped, Snapshot, Source, UnreadableError
 
 
@@ -89,6 +90,17 @@ async def take_for(pool: Pool, markers: Markers, row: ConnectionRow, payload: Ra
         pool, markers, row.tenant_id, row.source, SOURCES[row.source].unpack(payload), given=given or Given(),
         options=msgspec.json.decode(row.options, type=Options), forms=row.forms,
     )  # fmt: skip
+
+
+async def retry(pool: Pool, markers: Markers, row: ConnectionRow, reject: Reject) -> Tally:
+    """Stores a payload after all that came through a connection; then it is no reject any more.
+
+    Raises `NotOfSourceError`, `UnreadableError` and `FormNeededError`.
+    """
+    tally = await take_for(pool, markers, row, legible(reject.raw.encode()))
+    if not tally.errors:
+        await rejects.delete(pool, reject.id, row.tenant_id)
+    return tally
 
 
 def _snapshot(module: Source[Any], item: Raw, given: Given, markers: Markers) -> Snapshot | UnreadableError:

@@ -13,6 +13,7 @@ from typing import TypeAlias, TypeVar
 import asyncpg
 import msgspec
 import structlog
+from msgspec import UNSET
 from pgqueuer import PgQueuer
 from pgqueuer.adapters.persistence.qb import (
     QueryBuilderEnvironment,
@@ -27,9 +28,9 @@ from pgqueuer.models import Job as Taken
 from pgqueuer.models import Schedule
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from hub import pulls, retention, snapshots
+from hub import intake, pulls, retention, snapshots
 from hub.credentials import Vault
-from hub.db import connections, open_pool, queue, submissions, unavailable
+from hub.db import connections, open_pool, queue, rejects, submissions, unavailable
 from hub.db import pulls as stored_pulls
 from hub.db.connections import ConnectionRow
 from hub.db.erasures import Markers
@@ -37,6 +38,7 @@ from hub.pull.interface import UnavailableError, VendorError
 from hub.pulls import NothingToPullError, Tools, in_our_words
 from hub.settings import Settings
 from hub.sources import SOURCES
+from hub.sources.interface import FormNeededError, NotOfSourceError, UnreadableError
 
 HEARTBEAT = timedelta(seconds=10)
 """After so long without a sign of the worker that took it, a job is another's."""
@@ -100,6 +102,20 @@ async def pull(tools: Tools, job: queue.Pull) -> None:
             await _note(tools, row, error)
 
 
+async def retry(tools: Tools, job: queue.Retry) -> None:
+    """Stores a payload that something held up."""
+    reject = await rejects.get(tools.pool, job.reject_id, None)
+    if reject is None or reject.connection_id is UNSET:
+        return
+    row = await connections.get(tools.pool, reject.connection_id)
+    if row is None:
+        return
+    try:
+        await intake.retry(tools.pool, tools.markers, row, reject)
+    except (NotOfSourceError, UnreadableError, FormNeededError):
+        return  # it stays among the rejects
+
+
 async def _note(tools: Tools, row: ConnectionRow, error: VendorError) -> None:
     """What went wrong stands with the connection. What is only busy or away is asked again later."""
     async with tools.pool.acquire() as connection:
@@ -116,7 +132,9 @@ async def due(tools: Tools) -> None:
         for row in rows:
             if row.status == "active" and row.pull_minutes is not None:
                 # Put again every minute, it is there once; the next is counted from when this one begins.
-                await queue.put(connection, queue.Pull(connection_id=row.id), after=timedelta(minutes=row.pull_minutes))
+                is_new = row.last_success_at is None and row.last_error_at is None
+                after = timedelta() if is_new else timedelta(minutes=row.pull_minutes)
+                await queue.put(connection, queue.Pull(connection_id=row.id), after=after)
 
 
 async def expire(tools: Tools) -> None:
@@ -160,6 +178,7 @@ async def _attend(tools: Tools, stopping: asyncio.Event) -> None:
         _register(taker, tools, queue.Flatten, flatten)
         _register(taker, tools, queue.FetchForm, fetch_form)
         _register(taker, tools, queue.Pull, pull)
+        _register(taker, tools, queue.Retry, retry)
         _register_schedule(taker, tools, due, "* * * * *")
         _register_schedule(taker, tools, expire, "17 * * * *")
         _log.info("worker started")

@@ -155,6 +155,32 @@ class Ranking(Measure, kw_only=True, frozen=True):
     items: list[Item]
 
 
+class Completion(Measure, kw_only=True, frozen=True):
+    """How submissions ended, as far as their sources tell: null is what they do not."""
+
+    submissions: Count
+    started: Count | None
+    partial: Count | None
+    completed: Count
+    dismissed: Count | None
+    completion_rate: Annotated[
+        Share,
+        Meta(description="Completed ones among those that were not dismissed, of sources that tell of unfinished ones"),
+    ]
+    ci_low: Share
+    ci_high: Share
+    median_duration_seconds: Annotated[float | None, Meta(description="Of those that were completed")]
+
+
+class DropOff(Struct, kw_only=True, frozen=True):
+    """How many answered a question, and the share of the submissions that did not."""
+
+    field_id: str
+    label: str | None
+    answered: Count
+    drop_off: float
+
+
 class Change(Struct, kw_only=True, frozen=True):
     """How a metric differs from the period before: the difference, and whether it is more than chance."""
 
@@ -371,6 +397,44 @@ def boolean(*, records: int = 0, true_count: int = 0, false_count: int = 0) -> B
 def boolean_change(now: Boolean, then: Boolean) -> Change:
     """The difference of two shares."""
     return _change(now.true_share, then.true_share, [_share_error(m.true_count, m.count) for m in (now, then)])
+
+
+def completion(  # noqa: PLR0913 - counts, each by its name
+    *,
+    submissions: int = 0,
+    started: int = 0,
+    partial: int = 0,
+    completed: int = 0,
+    dismissed: int = 0,
+    begun: int = 0,
+    finished: int = 0,
+    tells_unfinished: bool = False,
+    tells_dismissed: bool = False,
+    median_duration: float | None = None,
+) -> Completion:
+    """`begun` and `finished` are of the sources that tell of unfinished submissions: of the others all are complete."""
+    low, high = wilson(finished, begun)
+    return Completion(
+        count=submissions,
+        invalid_count=0,
+        low_sample=submissions < LOW_SAMPLE,
+        submissions=submissions,
+        started=started if tells_unfinished else None,
+        partial=partial if tells_unfinished else None,
+        completed=completed,
+        dismissed=dismissed if tells_dismissed else None,
+        completion_rate=_share(finished, begun),
+        ci_low=low,
+        ci_high=high,
+        median_duration_seconds=median_duration,
+    )  # fmt: skip
+
+
+def completion_change(now: Completion, then: Completion) -> Change:
+    """The difference of two rates."""
+    if now.completion_rate is None or then.completion_rate is None:
+        return INCOMPARABLE
+    return Change(difference=now.completion_rate - then.completion_rate, z=None, significant=None)
 
 
 def wilson(part: int, count: int) -> tuple[float | None, float | None]:

@@ -227,8 +227,8 @@ class RecordFilter(Struct, kw_only=True, frozen=True):
     ] = ()
 
 
-def query_string(selection: RecordFilter) -> str:
-    """The parameters that list, count and export what the filter selects."""
+def query_string(selection: Struct) -> str:
+    """The parameters that list what a filter selects."""
     pairs: list[tuple[str, str]] = []
     for field in structs.fields(selection):
         value = getattr(selection, field.name)

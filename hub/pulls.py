@@ -7,9 +7,11 @@ import msgspec
 from msgspec import Raw, Struct
 
 from hub import credentials, intake
+from hub.api.problems import Unprocessable
 from hub.credentials import Credentials, Vault
-from hub.db import Pool, forms, pulls, submissions
-from hub.db.connections import ConnectionRow, Counts
+from hub.db import Pool, deliveries, forms, pulls, submissions
+from hub.db.connections import ConnectionRow
+from hub.db.deliveries import Unread
 from hub.db.erasures import Markers
 from hub.pull import formbricks, satismeter, typeform
 from hub.pull.http import Outgoing
@@ -17,7 +19,7 @@ from hub.pull.interface import AddressError, Listed, RefusedError, Vendor, Vendo
 from hub.settings import Settings
 from hub.sources import SOURCES
 from hub.sources.drafts import fitting_id
-from hub.sources.interface import Given, NotOfSourceError, Options
+from hub.sources.interface import Given, NotOfSourceError
 
 
 class NothingToPullError(Exception):
@@ -90,10 +92,10 @@ async def chosen(row: ConnectionRow, api: Vendor) -> list[Listed]:
     return [form for form in await api.forms() if not row.forms or form.id in row.forms]
 
 
-async def pull(
-    tools: Tools, row: ConnectionRow, api: Vendor, form_id: str, since: datetime | None = None
+async def pull(  # noqa: PLR0913 - what is pulled from whom, and how
+    tools: Tools, row: ConnectionRow, api: Vendor, form_id: str, since: datetime | None = None, *, compare: bool = False
 ) -> AsyncIterator[Step]:
-    """Fetches what is new of a form, or what is newer than a time, and now and then removes what is gone.
+    """Fetches what is new of a form, or what is newer than a time, and once a day, or if told to, removes what is gone.
 
     What was broken off goes on where it stopped. Raises `VendorError`.
     """
@@ -101,35 +103,45 @@ async def pull(
     begun = await pulls.begin(tools.pool, row.id, form_id, since, api.OVERLAP)
     fetched = begun.fetched
     async for page in api.pages(form_id, since=begun.since, checkpoint=begun.checkpoint):
-        counts = await _store(tools, row, form_id, page.payloads)
-        await pulls.keep(tools.pool, begun, page.checkpoint, counts)
-        fetched += counts.received
+        stored = await _store(tools, row, form_id, page.payloads)
+        await pulls.keep(tools.pool, begun, page.checkpoint, fetched=len(page.payloads), stored=stored)
+        fetched += len(page.payloads)
         yield Step(fetched=fetched, total=None if page.remaining is None else fetched + page.remaining)
     await pulls.finish(tools.pool, begun)
     removed = 0
-    if begun.comparison_due:
+    if compare or begun.comparison_due:
         removed = await _remove_gone(tools, row, api, form_id)
         await pulls.compared(tools.pool, begun)
     yield Step(fetched=fetched, total=fetched, removed=removed)
 
 
-async def _store(tools: Tools, row: ConnectionRow, form_id: str, payloads: Sequence[Raw]) -> Counts:
-    """Stores a page, and adds up what became of it."""
-    options = msgspec.json.decode(row.options, type=Options)
-    stored = failed = 0
+async def _store(tools: Tools, row: ConnectionRow, form_id: str, payloads: Sequence[Raw]) -> int:
+    """Stores a page; what cannot be read of it waits among the rejects. How many submissions changed something."""
+    stored = 0
     for payload in payloads:
         try:
-            items = SOURCES[row.source].unpack(payload)
-        except NotOfSourceError:
-            failed += 1
+            tally = await intake.take_for(tools.pool, tools.markers, row, payload, Given(form_id=form_id))
+        except NotOfSourceError as error:
+            await _reject(tools, row, payload, str(error))
             continue
-        given = Given(form_id=form_id)
-        tally = await intake.take(
-            tools.pool, tools.markers, row.tenant_id, row.source, items, given=given, options=options
-        )
         stored += tally.submissions - tally.stale
-        failed += len(tally.errors)
-    return Counts(received=len(payloads), stored=stored, failed=failed)
+        if tally.errors:
+            await _reject(tools, row, payload, "; ".join(error.problem for error in tally.errors))
+    return stored
+
+
+async def _reject(tools: Tools, row: ConnectionRow, payload: Raw, reason: str) -> None:
+    """Keeps a payload as a delivery that cannot be read is kept: once, though every pull may bring it again."""
+    problem = Unprocessable(reason)
+    document = problem.document(base=tools.settings.problem_base_url, instance="", request_id="")
+    unread = Unread(
+        raw=bytes(payload).decode(),
+        status=problem.status,
+        problem=Raw(msgspec.json.encode(document)),
+        error=f"A response is kept, because it could not be stored: {reason}",
+    )
+    name = tools.vault.digest(b"pull " + bytes(payload))
+    await deliveries.settle(tools.pool, row, name, stored=0, unread=unread, undefined=())
 
 
 async def _remove_gone(tools: Tools, row: ConnectionRow, api: Vendor, form_id: str) -> int:

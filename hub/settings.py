@@ -67,6 +67,10 @@ class Settings(Struct, kw_only=True, frozen=True, rename="upper"):
     """How long an export may take: while it runs, vacuum leaves alone what was deleted meanwhile."""
     rejects_retention_days: Annotated[int, Meta(ge=1, le=3650)] = 90
     """How long batches and what they rejected are kept."""
+    tenant_purge_lock_timeout_seconds: Seconds = 5
+    """How long erasing a tenant waits for writes that began before it."""
+    changes_retention_days: Annotated[int, Meta(ge=1, le=3650)] = 30
+    """How long it is known what was deleted, for copies that follow the changes."""
     source_payload_max_bytes: Bytes = 16 * 1024 * 1024
     allow_private_addresses: bool = False
     """Whether a survey tool may be asked at an address that is not of the public internet, such as one next door."""

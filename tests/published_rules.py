@@ -35,7 +35,7 @@ REFUSED = [
         r"does not fit field_type \w+|is required for field_type \w+|must be between 0 and 10",
     ),
     # Its content was made by the server; a schema sees its letters.
-    (r"GET .*/(feedback-records(/search)?|rejects|submissions)", "cursor", r"omit it for the first page, .*"),
+    (r"GET .*/(feedback-records(/search)?|rejects|submissions|changes)", "cursor", r"omit it for the first page, .*"),
     # Each source has its own, some of them with a shape; one is unique.
     (r"(POST|PATCH) /v1/connections.*", r"credentials.*", r".*"),
     # A schema knows an URL by its looks, and a scale by its types.

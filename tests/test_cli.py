@@ -1,5 +1,6 @@
 """The commands beside `hub serve`, as an operator types them."""
 
+import asyncio
 import os
 import re
 import sys
@@ -223,3 +224,26 @@ def test_user_of_an_address_is_told_where_the_key_is(tmp_path: Path) -> None:
     assert re.fullmatch(r"email:[0-9a-f]{32}\n", said[0])
     assert (without.returncode, "set SECRET_KEY" in without.stderr) == (1, True)
     assert not (tmp_path / "secret_key").exists()
+
+
+def test_a_reader_is_made_seen_and_dropped(data_dir: Path) -> None:
+    """What is printed connects, to its tenants alone; a name is taken once."""
+    made = hub(data_dir, "bi", "create-reader", "analyst", "--tenant", "acme", "--tenant", " beta ")
+    assert made.returncode == 0, made.stderr
+
+    async def view() -> object:
+        connection = await asyncpg.connect(made.stdout.strip())
+        try:
+            return await connection.fetchval("select count(*) from feedback")
+        finally:
+            await connection.close()
+
+    assert asyncio.run(view()) == 0
+    assert re.search(r"^analyst +acme, beta$", hub(data_dir, "bi", "readers").stdout, re.MULTILINE)
+    again = hub(data_dir, "bi", "create-reader", "analyst", "--tenant", "acme")
+    assert (again.returncode, "role analyst already" in again.stderr) == (1, True)
+    assert hub(data_dir, "bi", "drop-reader", "analyst").stdout == "Dropped analyst.\n"
+    assert hub(data_dir, "bi", "drop-reader", "hub").returncode == 1
+    for name in ("pg_mine", "x; drop table", "Robert", "a" * 64):
+        assert hub(data_dir, "bi", "create-reader", name, "--tenant", "acme").returncode == 2
+    assert hub(data_dir, "bi", "create-reader", "analyst", "--tenant", " ").returncode == 2

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ PUBLIC = "http://127.0.0.1:9"
 @pytest.fixture
 def vendor() -> Iterator[FormbricksServer]:
     with FormbricksServer() as server:
+        server.time = datetime.now(UTC) - timedelta(days=2)
         server.add_survey(SURVEY)
         server.add_survey(SURVEY | {"id": "other", "name": "Onboarding"})
         for number in range(3):
@@ -131,7 +132,7 @@ async def test_a_connection_is_pulled_paused_resumed_and_ended(
     """By its name or its id. Ended, it has no webhook and no key any more, and what it brought stays."""
     assert hub("connect", "formbricks", "--tenant", "acme", "--base-url", vendor.url, "--all").returncode == 0
     row_id = str(await connection.fetchval("select id from connections"))
-    vendor.responses["r1"] |= {"updatedAt": datetime.now().astimezone().isoformat()}
+    vendor.responses["r1"] |= {"updatedAt": datetime.now(UTC).isoformat()}
     assert hub("pull", "Formbricks").stdout == "1 responses to 2 surveys fetched.\n"
     assert hub("pull", row_id, "--since", "2026-01-01").stdout == "4 responses to 2 surveys fetched.\n"
     for command, status in (("pause", "paused"), ("resume", "active")):

@@ -101,13 +101,13 @@ class TestProcess:
         with _serving(dsn, tmp_path):
             async with _held_up(dsn) as blocker:
                 await queue.put(connection, FORM)
-                await _until(connection, "select count(*) from pgqueuer where status = 'picked'", 1)
+                await until(connection, "select count(*) from pgqueuer where status = 'picked'", 1)
                 (victim,) = _workers(tmp_path)
                 os.kill(victim, signal.SIGKILL)
                 await_true(lambda: victim not in _workers(tmp_path) and len(_workers(tmp_path)) == 1)
                 assert await connection.fetchval(RECORDS) == 0
                 await blocker.execute("rollback")
-            await _until(connection, "select count(*) from pgqueuer", 0)
+            await until(connection, "select count(*) from pgqueuer", 0)
             assert await connection.fetchval(RECORDS) == 1
 
     async def test_a_hub_without_a_worker_leaves_the_queue_to_others(
@@ -121,7 +121,7 @@ class TestProcess:
             assert _workers(tmp_path) == []
             assert await connection.fetchval(WAITING) == "queued"
             with _working(dsn, tmp_path) as worker:
-                await _until(connection, "select count(*) from pgqueuer", 0)
+                await until(connection, "select count(*) from pgqueuer", 0)
                 worker.terminate()
                 assert worker.wait(PATIENCE) == 0
         assert await connection.fetchval(RECORDS) == 1
@@ -134,21 +134,33 @@ class TestProcess:
         with _serving(dsn, tmp_path) as served:
             async with _held_up(dsn):
                 await queue.put(connection, FORM)
-                await _until(connection, "select count(*) from pgqueuer where status = 'picked'", 1)
+                await until(connection, "select count(*) from pgqueuer where status = 'picked'", 1)
                 status, _ = served.stop()
         assert status == 0
         assert await connection.fetchval(WAITING) == "queued"
         assert await connection.fetchval(RECORDS) == 0
 
+    async def test_what_is_due_by_the_clock_is_done(self, connection: Connection, dsn: str, tmp_path: Path) -> None:
+        """Also what was due while no worker was there: here, that payloads expire."""
+        await _keep_a_response(connection)
+        await connection.execute("update submissions set received_at = now() - interval '31 days'")
+        await connection.execute(
+            "insert into pgqueuer_schedules (expression, entrypoint, next_run)"
+            " values ('17 * * * *', 'expire', now() - interval '1 hour')"
+        )
+        with _working(dsn, tmp_path, PAYLOAD_RETENTION_DAYS="30"):
+            await until(connection, "select count(*) from submissions where payload is null", 1)
+            await until(connection, "select count(*) from pgqueuer_schedules where next_run > now()", 2)
+
     async def test_a_worker_outlives_its_connection(self, connection: Connection, dsn: str, tmp_path: Path) -> None:
         """The same process is back when the database is."""
         await _keep_a_response(connection)
         with _working(dsn, tmp_path) as worker:
-            await _until(connection, "select count(*) from pgqueuer_schedules", 2)
+            await until(connection, "select count(*) from pgqueuer_schedules", 2)
             cut = "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = $1"
             assert await connection.fetchval(f"{cut} and datname = current_database()", "feedback-hub worker") == 1
             await queue.put(connection, FORM)
-            await _until(connection, "select count(*) from pgqueuer", 0)
+            await until(connection, "select count(*) from pgqueuer", 0)
             assert worker.poll() is None
         assert await connection.fetchval(RECORDS) == 1
 
@@ -158,7 +170,7 @@ class TestProcess:
         """Neither log nor queue has more of what went wrong than its type, for it may quote what was said."""
         await queue.put(connection, queue.Flatten(tenant_id="acme", source="hush", form_id="sv"))
         with _working(dsn, tmp_path) as worker:
-            await _until(connection, "select max(attempts) from pgqueuer", 1)
+            await until(connection, "select max(attempts) from pgqueuer", 1)
             worker.terminate()
             output, _ = worker.communicate(timeout=PATIENCE)
         row = await connection.fetchrow("select status::text, execute_after > now() as later from pgqueuer")
@@ -186,7 +198,7 @@ async def _keep_a_response(connection: Connection) -> None:
     )
 
 
-async def _until(connection: Connection, statement: str, value: object) -> None:
+async def until(connection: Connection, statement: str, value: object) -> None:
     found: object = None
     for _ in range(round(PATIENCE * 20)):
         found = await connection.fetchval(f"select ({statement}) from pg_sleep(0.05)")
@@ -204,10 +216,10 @@ def _serving(dsn: str, data_dir: Path, worker: str = "on") -> AbstractContextMan
 
 
 @contextmanager
-def _working(dsn: str, data_dir: Path) -> Iterator[subprocess.Popen[str]]:
+def _working(dsn: str, data_dir: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
     worker = subprocess.Popen(
         [sys.executable, "-m", "hub", "worker"],
-        env=environment(data_dir, DATABASE_URL=dsn, API_KEY=API_KEY, SECRET_KEY=SECRET_KEY),
+        env=environment(data_dir, DATABASE_URL=dsn, API_KEY=API_KEY, SECRET_KEY=SECRET_KEY, **variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -23,7 +23,7 @@ from hub.settings import Settings
 from tests.conftest import SECRET_KEY
 from tests.vendors.formbricks import FormbricksServer
 from tests.vendors.satismeter import PROJECT, WEBHOOK_ONLY, SatisMeterServer
-from tests.vendors.server import Answer, Server
+from tests.vendors.server import Answer, Json, Server
 from tests.vendors.typeform import TypeformServer
 
 SOURCES = Path(__file__).parent / "sources"
@@ -66,9 +66,7 @@ async def connected(
         "tenant_id": "acme",
         "name": "Formbricks",
         "base_url": vendor.url,
-        "credentials": tools.vault.seal(Kept(token=token, credentials=opened)),
-        "token_hash": tools.vault.digest(token),
-        "insert_key_hash": None,
+        **msgspec.structs.asdict(tools.vault.columns(Kept(token=token, credentials=opened))),
         "forms": [],
         "options": Raw(b"{}"),
         "status": "active",
@@ -88,7 +86,7 @@ async def steps(tools: Tools, row: ConnectionRow, api: Vendor, since: datetime |
             yield step
 
 
-async def stored(connection: Connection, tenant_id: str = "acme") -> list[dict[str, object]]:
+async def stored(connection: Connection, tenant_id: str = "acme") -> list[Json]:
     """What was made of the answers, without what says when and where it is stored."""
     rows = await connection.fetch(
         "select to_jsonb(r) - array['id', 'created_at', 'updated_at', 'tenant_id'] as record"
@@ -121,7 +119,7 @@ async def test_a_history_comes_with_its_form(
     assert await stored(connection) == await stored(connection, "globex")
     found = await connections.get(tools.pool, row.id)
     assert found is not None
-    assert (found.received, found.stored, found.failed, found.last_error) == (2, 2, 0, None)
+    assert (found.received, found.stored, found.failed, found.last_error) == (1, 2, 0, None)
     assert found.last_success_at is not None
 
 
@@ -321,14 +319,22 @@ async def test_options_of_the_connection_hold(tools: Tools, vendor: FormbricksSe
 async def test_a_response_that_cannot_be_read_costs_no_other(
     tools: Tools, row: ConnectionRow, vendor: FormbricksServer, connection: Connection
 ) -> None:
-    """It is counted."""
+    """It waits among the rejects, once, though every pull may bring it again."""
     vendor.respond(SURVEY_ID, "r1", data={"nps_main": 1})
     vendor.respond(SURVEY_ID, "r2", data="not an object")
-    await pulled(tools, row)
+    for _ in range(2):
+        await pulled(tools, row, datetime(2026, 1, 1, tzinfo=UTC))
+    (reject,) = await connection.fetch("select * from rejects")
+    assert (reject["tenant_id"], reject["connection_id"], reject["batch_id"]) == ("acme", row.id, None)
+    assert json.loads(reject["raw"])["id"] == "r2"
+    assert json.loads(reject["problem"])["detail"] == "data must be an object"
     assert await submissions_of(connection) == ["r1"]
     found = await connections.get(tools.pool, row.id)
     assert found is not None
-    assert (found.received, found.stored, found.failed) == (2, 1, 1)
+    assert (found.failed, found.last_error) == (
+        1,
+        "A response is kept, because it could not be stored: data must be an object",
+    )
 
 
 async def test_one_pull_of_a_connection_at_a_time(tools: Tools, row: ConnectionRow) -> None:
@@ -346,7 +352,9 @@ async def test_what_is_to_be_pulled_is_queued_once(
     tools: Tools, vendor: FormbricksServer, connection: Connection
 ) -> None:
     """However often it is looked for. A paused connection is not pulled, nor one without a schedule."""
-    await connected(tools, vendor, pull_minutes=15)
+    row = await connected(tools, vendor, pull_minutes=15)
+    await jobs.pull(tools, queue.Pull(connection_id=row.id))
+    await connection.execute("delete from pgqueuer")
     await connected(tools, vendor, token="u")
     await connected(tools, vendor, token="v", pull_minutes=15, status="paused")
     for _ in range(3):
@@ -359,11 +367,22 @@ async def test_a_shorter_interval_counts_at_once(
 ) -> None:
     """The pull that waits is brought forward."""
     row = await connected(tools, vendor, pull_minutes=60)
+    await jobs.pull(tools, queue.Pull(connection_id=row.id))
+    await connection.execute("delete from pgqueuer")
     await jobs.due(tools)
     await connections.change(tools.pool, row.id, None, lambda row: msgspec.structs.replace(row, pull_minutes=5))
     await jobs.due(tools)
     found = await connection.fetch("select execute_after < now() + interval '6 minutes' from pgqueuer")
     assert [row[0] for row in found] == [True]
+
+
+async def test_a_new_connection_is_pulled_at_once(
+    tools: Tools, vendor: FormbricksServer, connection: Connection
+) -> None:
+    """Nobody waits an hour for its history."""
+    await connected(tools, vendor, pull_minutes=60)
+    await jobs.due(tools)
+    assert [row["after"] for row in await connection.fetch(JOB)] == [timedelta()]
 
 
 async def test_a_job_pulls_its_connection(

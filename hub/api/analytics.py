@@ -15,10 +15,11 @@ from hub.api.answers import Json
 from hub.api.openapi import Operation
 from hub.api.problems import InvalidParam, ValidationFailed
 from hub.api.strict import StrictRequest
-from hub.db import analytics
-from hub.db.analytics import COLUMNS, MAX_BUCKETS, Breakdown, Metric, MixedScales, TooManyBuckets
-from hub.metrics import Bucket, Change, Group, Measure, Report, Scale
-from hub.model import RecordFilter, shown
+from hub.db import analytics, completion
+from hub.db.analytics import COLUMNS, MAX_BUCKETS, Breakdown, Fields, Metric, MixedScales, TooManyBuckets
+from hub.db.completion import SubmissionBreakdown
+from hub.metrics import Bucket, Change, Completion, DropOff, Group, Measure, Report, Scale
+from hub.model import RecordFilter, SubmissionFilter, shown
 
 GROUPS = f"must be one of: {', '.join(COLUMNS)}, metadata.<path>, answer:<field_id>"
 ZONE = "must be a time zone of the IANA database, such as Europe/Berlin"
@@ -51,18 +52,34 @@ def asked(query: bytes, metric: Metric[Any], tenant_id: str | None) -> tuple[Rec
             yield InvalidParam("field_group_id", QUESTION)
         if isinstance(group_by := given.get("group_by"), str) and analytics.dimension(group_by) is None:
             yield InvalidParam("group_by", GROUPS)
-        zone = periods.zone(str(given.get("tz", "UTC")))
-        if zone is None:
-            yield InvalidParam("tz", ZONE)
-        if "compare" in given:
-            since, until = given.get("since"), given.get("until", now)
-            if not isinstance(since, datetime) or not isinstance(until, datetime):
-                yield InvalidParam("compare", PERIOD)
-            elif zone is not None and not periods.has_before(since, until, zone):
-                yield InvalidParam("compare", NO_PERIOD)
+        yield from _time_faults(given, now)
 
     now = datetime.now(UTC)
     selection, breakdown = params.read(query, RecordFilter, Breakdown, tenant_id=tenant_id, closed=True, rules=rules)
+    if breakdown.compare is not None and selection.until is None:
+        selection = structs.replace(selection, until=now)
+    return selection, breakdown
+
+
+def _time_faults(given: Mapping[str, object], now: datetime) -> Iterator[InvalidParam]:
+    zone = periods.zone(str(given.get("tz", "UTC")))
+    if zone is None:
+        yield InvalidParam("tz", ZONE)
+    if "compare" in given:
+        since, until = given.get("since"), given.get("until", now)
+        if not isinstance(since, datetime) or not isinstance(until, datetime):
+            yield InvalidParam("compare", PERIOD)
+        elif zone is not None and not periods.has_before(since, until, zone):
+            yield InvalidParam("compare", NO_PERIOD)
+
+
+def asked_completion(query: bytes, tenant_id: str | None) -> tuple[SubmissionFilter, SubmissionBreakdown]:
+    """The same for completion, which is of submissions."""
+    now = datetime.now(UTC)
+    selection, breakdown = params.read(
+        query, SubmissionFilter, SubmissionBreakdown, tenant_id=tenant_id, closed=True,
+        rules=lambda given: _time_faults(given, now),
+    )  # fmt: skip
     if breakdown.compare is not None and selection.until is None:
         selection = structs.replace(selection, until=now)
     return selection, breakdown
@@ -108,7 +125,7 @@ _PARTS = """Of all records that the filter selects, over time with `interval`, b
 before with `compare`. Unknown and repeated parameters are refused: a mistyped filter must not change a number unseen."""
 
 
-def _shown(name: str, selection: RecordFilter, breakdown: Breakdown, report: Report[Any]) -> dict[str, object]:
+def _shown(name: str, selection: Struct, breakdown: Struct, report: Report[Any]) -> dict[str, object]:
     """A report as it leaves: the members of a measure stand beside what it belongs to."""
     shown: dict[str, object] = {
         "metric": name,
@@ -121,7 +138,9 @@ def _shown(name: str, selection: RecordFilter, breakdown: Breakdown, report: Rep
     if report.groups is not None:
         shown |= {"groups": [_group(group) for group in report.groups], "groups_omitted": report.groups_omitted}
     if report.previous is not None:
-        shown |= {"previous": _flat(report.previous, report.previous_records), "change": report.change}
+        shown["previous"] = _flat(report.previous, report.previous_records)
+    if report.change is not None:
+        shown["change"] = report.change
     return shown
 
 
@@ -155,7 +174,7 @@ def _link(measure: type[Measure]) -> str:
     return "records_query" if "records" in measure.__struct_fields__ else "records"
 
 
-def _described(name: str, measure: type[Measure]) -> type[Struct]:
+def _described(name: str, measure: type[Measure], **more: object) -> type[Struct]:
     """The type of the answer of a metric, for the description: what `_shown` makes."""
     title, link = name.title(), (_link(measure), Records)
     bucket = msgspec.defstruct(
@@ -191,10 +210,58 @@ def _described(name: str, measure: type[Measure]) -> type[Struct]:
             ("groups_omitted", int | UnsetType, UNSET),
             ("previous", previous | UnsetType, UNSET),
             ("change", Change | UnsetType, UNSET),
+            *more.items(),
         ],
         kw_only=True,
         namespace={"__doc__": f"{measure.__doc__}"},
     )
+
+
+@get(
+    "/v1/analytics/completion",
+    opt={
+        "operation": Operation(
+            scope="read", tag="analytics", query=(SubmissionFilter, SubmissionBreakdown),
+            answers={200: _described("completion", Completion, fields=list[DropOff])}, problems=(400,),
+        )
+    },
+)  # fmt: skip
+async def measure_completion(request: StrictRequest) -> Json:
+    """How submissions ended, and where they were broken off.
+
+    Of submissions that came through sources, over time with `interval`, by `source` or `form_id` with `group_by`, and against
+    the period before with `compare`. `records` lists submissions here.
+    """
+    selection, breakdown = asked_completion(request.scope["query_string"], request.principal.tenant_id)
+    request.exchange.tenant_id = selection.tenant_id
+    found = await completion.completion(request.pool, selection, breakdown)
+    if isinstance(found, TooManyBuckets):
+        raise ValidationFailed([InvalidParam("interval", TOO_MANY)])
+    request.exchange.counts = {"submissions": found.report.total.count}
+    shown = _shown("completion", selection, breakdown, found.report)
+    return Json(msgspec.json.encode(shown | {"fields": found.fields}))
+
+
+@get(
+    "/v1/analytics/fields",
+    opt={
+        "operation": Operation(
+            scope="read", tag="analytics", query=(RecordFilter,), answers={200: Fields}, problems=(400,)
+        )
+    },
+)
+async def list_fields(request: StrictRequest) -> Fields:
+    """Which questions there are.
+
+    What was asked, in which survey, how often and when it was answered, and which metric measures it.
+    """
+    selection = params.read(
+        request.scope["query_string"], RecordFilter, tenant_id=request.principal.tenant_id, closed=True
+    )
+    request.exchange.tenant_id = selection.tenant_id
+    found = await analytics.fields(request.pool, selection)
+    request.exchange.counts = {"fields": len(found.fields)}
+    return found
 
 
 ROUTES = (
@@ -207,4 +274,6 @@ ROUTES = (
     _route(analytics.CATEGORICAL, metrics.Categorical, "Which options were chosen."),
     _route(analytics.RANKING, metrics.Ranking, "How the items of a question were ranked."),
     _route(analytics.VOLUME, metrics.Volume, "How many records, submissions and users there are."),
+    measure_completion,
+    list_fields,
 )

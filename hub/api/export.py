@@ -11,13 +11,13 @@ from litestar import get
 from litestar.types import Receive, Scope, Send
 from msgspec import Meta, Struct
 
-from hub import parquet
+from hub import cursors, parquet
 from hub.api import params
 from hub.api.edge import CLIENT_CLOSED
 from hub.api.openapi import Operation
 from hub.api.problems import ServiceUnavailable
 from hub.api.strict import StrictRequest
-from hub.db import Connection, exports
+from hub.db import Connection, changes, exports
 from hub.db.exports import COLUMNS, WRITABLE, Column
 from hub.model import RecordFilter
 from hub.settings import Settings
@@ -109,6 +109,8 @@ class Export:
             raise
 
     async def _send(self, connection: Connection, body: "_Body") -> None:
+        if (start := await changes.start(connection)) is not None:
+            body.headers["x-changes-cursor"] = cursors.encode(start)
         wanted, names = self._wanted, self._wanted.names
         match wanted.format:
             case "csv":
@@ -138,7 +140,7 @@ class _Body:
     def __init__(self, send: Send, headers: dict[str, str], patience_seconds: float, *, compressed: bool) -> None:
         self.begun = False
         self._send = send
-        self._headers = headers
+        self.headers = headers
         self._gzip = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP) if compressed else None
         # How long this reader may still keep us waiting. What it reads earns it more.
         self._patience = patience_seconds
@@ -155,7 +157,7 @@ class _Body:
     async def _part(self, data: bytes, *, more: bool) -> None:
         if not self.begun:
             self.begun = True
-            headers = [(name.encode(), value.encode()) for name, value in self._headers.items()]
+            headers = [(name.encode(), value.encode()) for name, value in self.headers.items()]
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         clock = asyncio.get_running_loop().time
         begun = clock()

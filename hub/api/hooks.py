@@ -196,6 +196,7 @@ def _unread(request: StrictRequest, body: bytes, problem: Problem) -> Unread:
         status=problem.status,
         problem=Raw(msgspec.json.encode(document)),
         error=f"A payload is kept, because it could not be stored: {problem.detail}",
+        was_held_up=isinstance(problem, ServiceUnavailable),
     )
 
 

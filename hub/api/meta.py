@@ -149,7 +149,6 @@ _NOT_BUILT: tuple[tuple[list[str], list[str], Scope, str], ...] = (
     (["/v1/feedback-records/{id:str}/similar"], ["GET"], "read", "Similar records are not available: embeddings are not configured."),
     (["/v1/webhooks"], ["GET", "POST"], "admin", "Webhooks are not available."),
     (["/v1/webhooks/{id:str}"], ["GET", "PATCH", "DELETE"], "admin", "Webhooks are not available."),
-    (["/v1/tenants/{tenant_id:str}/data", "/v1/tenants/{tenant_id:str}/feedback-records"], ["DELETE"], "admin", "Tenant purge is not available."),
     (["/v1/tenants/{tenant_id:str}/settings"], ["GET", "PUT", "PATCH"], "admin", "Tenant settings are not available."),
     (["/v1/tenants/{tenant_id:str}/enrichments/retry"], ["POST"], "admin", "Enrichment is not available."),
     (["/v1/enrichment-status"], ["GET"], "read", "Enrichment is not available."),

@@ -41,12 +41,14 @@ _JSON = {
 }
 _TAGS = {
     "records": "Feedback records: one answered field each.",
+    "changes": "What became of records, for copies that are kept of them.",
     "batches": "Many records at once, and what could not be stored of them.",
     "sources": "Payloads of survey tools, split into records.",
     "connections": "Survey tools that feed the hub by themselves.",
     "hooks": "Where survey tools deliver to. The address is a secret, and what is delivered is signed.",
     "inserts": "Where servers post responses as they would to the survey tool.",
     "submissions": "Submissions that came through sources, with their records.",
+    "tenants": "Everything of a tenant, erased.",
     "analytics": "Metrics of records, by time and by group.",
     "operation": "Health, readiness and this description.",
     "not built": "Part of the Formbricks Hub's contract; answers 503 until it exists here.",

@@ -22,7 +22,6 @@ from hub.cursors import DEFAULT_LIMIT, Cursor, Limit
 from hub.db import connections, rejects
 from hub.db.rejects import RejectFilter
 from hub.model import Duplicate, Instant, NewRecord, Record, Reject, TenantId
-from hub.sources.bodies import legible
 from hub.sources.interface import FormNeededError, NotOfSourceError, UnreadableError
 
 NDJSON = "application/x-ndjson"
@@ -149,15 +148,12 @@ async def _retry_payload(request: StrictRequest, reject: Reject, connection_id: 
         raise NotFound("its connection is gone", details={"resource_type": "connection"})
     request.exchange.tenant_id = row.tenant_id
     try:
-        tally = await intake.take_for(request.pool, request.markers, row, legible(reject.raw.encode()))
+        tally = await intake.retry(request.pool, request.markers, row, reject)
     except (NotOfSourceError, UnreadableError) as error:
         raise BadRequest(str(error)) from None
     except FormNeededError:
         raise Unprocessable("The payload does not name its form") from None
-    answer = ingested(request, tally)
-    if not tally.errors:
-        await rejects.delete(request.pool, reject.id, request.principal.tenant_id)
-    return answer
+    return ingested(request, tally)
 
 
 @delete(

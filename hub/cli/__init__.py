@@ -10,6 +10,7 @@ import hub
 from hub import settings as environment
 from hub.cli import (
     backfill,
+    bi,
     connect,
     connections,
     database,
@@ -53,6 +54,7 @@ for command in (
     doctor.doctor,
     demo.demo,
     keys.keys,
+    bi.bi,
     backfill.backfill,
     map.propose,
     export.export,

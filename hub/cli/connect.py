@@ -194,16 +194,16 @@ async def _keep(  # noqa: PLR0913, PLR0917 - the columns of a row
     from hub.db import connections, new_id  # noqa: PLC0415
     from hub.sources import SOURCES  # noqa: PLC0415
 
-    token = new_token()
+    sealed = tools.vault.columns(Kept(token=new_token(), credentials=opened))
     row = connections.NewConnection(
         id=new_id(),
         source=source,
         tenant_id=wish.tenant_id,
         name=wish.name or SOURCES[source].ABOUT.title,
         base_url=base_url,
-        credentials=tools.vault.seal(Kept(token=token, credentials=opened)),
-        token_hash=tools.vault.digest(token),
-        insert_key_hash=None,
+        credentials=sealed.credentials,
+        token_hash=sealed.token_hash,
+        insert_key_hash=sealed.insert_key_hash,
         forms=forms,
         options=Raw(b"{}"),
         status="active",
@@ -226,7 +226,7 @@ async def _register(tools: "Tools", row: "ConnectionRow", api: "Vendor") -> None
         await connections.delete(tools.pool, row.id, None)
         fail(f"{error}\nNothing was changed. --pull-only connects without webhooks.")
     opened = structs.replace(kept.credentials, webhook_secrets=registration.secrets)
-    sealed = tools.vault.seal(structs.replace(kept, credentials=opened))
+    sealed = tools.vault.columns(structs.replace(kept, credentials=opened)).credentials
     await connections.change(tools.pool, row.id, None, lambda found: structs.replace(found, credentials=sealed))
     if registration.to_do:
         click.echo(registration.to_do)

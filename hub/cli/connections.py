@@ -101,14 +101,12 @@ def disconnect(settings: Settings, connection: str, force: bool) -> None:
                 fail(
                     f"{error}\nNothing was changed. With --force the connection ends, and the webhook stays at the vendor."
                 )
-        forgotten = tools.vault.seal(Kept(token=kept.token, credentials=KINDS[row.source]()))
+        forgotten = structs.asdict(tools.vault.columns(Kept(token=kept.token, credentials=KINDS[row.source]())))
         await stored.change(
             tools.pool,
             row.id,
             None,
-            lambda found: structs.replace(
-                found, status="revoked", credentials=forgotten, insert_key_hash=None, pull_minutes=None
-            ),
+            lambda found: structs.replace(found, status="revoked", pull_minutes=None, **forgotten),
         )
         click.echo(f"{row.name} is disconnected. What came through it stays.")
 

@@ -65,7 +65,7 @@ async def fetch(tools: "Tools", row: "ConnectionRow", since: datetime | None = N
             for form in forms:
                 step = pulls.Step(fetched=0)
                 with progress.Meter(sys.stderr, f"responses to {form.name or form.id}", None) as meter:
-                    async for step in pulls.pull(tools, row, api, form.id, since):
+                    async for step in pulls.pull(tools, row, api, form.id, since, compare=True):
                         meter.expect(step.total)
                         meter.advance(step.fetched, step.fetched)
                 fetched, removed = fetched + step.fetched, removed + step.removed

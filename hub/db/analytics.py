@@ -34,13 +34,15 @@ from hub.metrics import (
     Scale,
     Volume,
 )  # fmt: skip
-from hub.model import LARGEST_NUMBER, FieldType, MetadataIs, RecordFilter, query_string
+from hub.model import LARGEST_NUMBER, FieldType, MetadataIs, RecordFilter, Timestamp, query_string, shown
 from hub.periods import Interval
 
 MAX_BUCKETS = 1500
 MAX_GROUPS = 50
 MAX_OPTIONS = 200
+MAX_FIELDS = 500
 
+_FIELDS = query("analytics/fields")
 _SCALES = query("analytics/scales")
 _SPAN = query("analytics/span")
 _LABELS = query("analytics/labels")
@@ -52,6 +54,9 @@ COLUMNS = (
     "sentiment",
 )  # fmt: skip
 _LABELED = ("source_id", "field_id", "field_group_id", "value_id")
+_FIELD = (
+    "field_id", "field_type", "field_label", "field_group_id", "field_group_label", "source_type", "source_id", "source_name",
+)  # fmt: skip
 # What a row is, beside the counts.
 _PLACE = {"key", "bucket", "scale_min", "scale_max", "size", "place", "groups"}
 
@@ -69,13 +74,18 @@ _GROUP_BY = Meta(
 )
 
 
-class Breakdown(Struct, kw_only=True, frozen=True):
-    """How a selection is divided and what it is compared with."""
+class Division(Struct, kw_only=True, frozen=True):
+    """How a selection is divided in time, and what it is compared with."""
 
     interval: Interval | None = None
     tz: Annotated[str, Meta(max_length=64, description="A time zone of the IANA database: `Europe/Berlin`")] = "UTC"
-    group_by: Annotated[str, _GROUP_BY] | None = None
     compare: Literal["previous"] | None = None
+
+
+class Breakdown(Division, kw_only=True, frozen=True):
+    """How a selection of records is divided and what it is compared with."""
+
+    group_by: Annotated[str, _GROUP_BY] | None = None
     latest_per_user: bool = False
 
 
@@ -281,6 +291,58 @@ def dimension(group_by: str) -> list[str] | None:
         return ["answer", question]
     kind, *path = group_by.split(".")
     return [kind, *path] if kind == "metadata" and path and all(path) else None
+
+
+class Field(Struct, kw_only=True, frozen=True):
+    """A question, as its latest record has it, with how often and when it was answered."""
+
+    field_id: str
+    field_type: FieldType
+    field_label: str | None
+    field_group_id: str | None
+    field_group_label: str | None
+    source_type: str
+    source_id: str | None
+    source_name: str | None
+    count: metrics.Count
+    first_seen: Timestamp
+    last_seen: Timestamp
+    metric: Annotated[str | None, Meta(description="Which metric measures it; null where none does")]
+    records: str
+
+
+class Fields(Struct, kw_only=True, frozen=True):
+    """What there is, the most answered first."""
+
+    fields: list[Field]
+    fields_omitted: metrics.Count
+
+
+_MEASURED: dict[FieldType, str] = {
+    metric.field_types[0]: metric.name for metric in (NPS, CSAT, CES, RATING, NUMBER, BOOLEAN, CATEGORICAL)
+}
+
+
+async def fields(pool: Pool, selection: RecordFilter) -> Fields:
+    """The questions of the selected records."""
+    async with pool.acquire() as connection:
+        rows = await connection.fetch(_FIELDS, *arguments(selection), MAX_FIELDS)
+    return Fields(
+        fields=[
+            Field(
+                **{name: row[name] for name in _FIELD},
+                count=row["records"],
+                first_seen=shown(row["first_seen"]),
+                last_seen=shown(row["last_seen"]),
+                metric="ranking" if row["ranked"] and row["field_group_id"] else _MEASURED.get(row["field_type"]),
+                records=query_string(
+                    structs.replace(selection, field_id=(row["field_id"],), field_type=(row["field_type"],))
+                ),
+            )
+            for row in rows
+        ],
+        fields_omitted=rows[0]["fields"] - len(rows) if rows else 0,
+    )
 
 
 async def report(

@@ -1,6 +1,7 @@
 """What vendors deliver: each delivery counts once, and what could not be read waits in the dead letter."""
 
 from collections.abc import Collection
+from datetime import timedelta
 
 import msgspec
 from msgspec import Raw, Struct
@@ -15,6 +16,7 @@ _REJECT = query("rejects/insert")
 
 # Typeform tries longest: ten hours.
 _DAYS = 7
+_PATIENCE = timedelta(seconds=5)
 
 
 class Unread(Struct, frozen=True, kw_only=True):
@@ -25,6 +27,8 @@ class Unread(Struct, frozen=True, kw_only=True):
     problem: Raw
     error: str
     """What is told of the connection."""
+    was_held_up: bool = False
+    """Nothing is wrong with it: it can be stored a little later."""
 
 
 async def is_known(pool: Pool, row: ConnectionRow, delivery: bytes) -> bool:
@@ -72,11 +76,14 @@ async def _fetch(connection: Connection, row: ConnectionRow, undefined: Collecti
 
 
 async def _reject(connection: Connection, row: ConnectionRow, unread: Unread) -> None:
+    reject_id = new_id()
     reject = {
-        "tenant_id": row.tenant_id, "id": new_id(), "connection_id": row.id, "position": 0, "raw": unread.raw,
+        "tenant_id": row.tenant_id, "id": reject_id, "connection_id": row.id, "position": 0, "raw": unread.raw,
         "status": unread.status, "problem": unread.problem,
     }  # fmt: skip
     await connection.execute(_REJECT, msgspec.json.encode([reject]).decode())
+    if unread.was_held_up:
+        await queue.put(connection, queue.Retry(reject_id=reject_id), after=_PATIENCE)
 
 
 async def expire(pool: Pool) -> None:

@@ -30,6 +30,7 @@ _BETWEEN: dict[Sort, str] = {
     "created_at": query("imports/between_created"),
 }
 _DELETE = query("imports/delete")
+_DISPLACE = query("imports/displace")
 _REJECT = query("imports/reject")
 _OURS = query("imports/ours")
 _THEIR_TENANTS = query("imports/their_tenants")
@@ -48,6 +49,7 @@ PREFETCH = 2_000
 THEIR_PAGE = 5_000
 _REFUSED: tuple[type[Exception], ...] = (*UNSTORABLE, asyncpg.IntegrityConstraintViolationError)
 _UNPROCESSABLE = 422
+_MAX_ATTEMPTS = 5
 
 Instant = Annotated[datetime, Meta(tz=True)]
 Fate = Literal["created", "updated", "unchanged", "kept", "deleted", "rejected"]
@@ -230,8 +232,7 @@ async def store(connection: Connection, move: Move, page: Read, gone: Sequence[U
         async with connection.transaction():
             counts, refused = await _settle(connection, move, page)
             if gone:
-                status = await connection.execute(_DELETE, move.tenant_id, move.id, list(gone))
-                counts["deleted"] += int(status.rpartition(" ")[2])
+                counts["deleted"] += await connection.fetchval(_DELETE, move.tenant_id, move.id, list(gone))
             if everything := [*page.refused, *refused]:
                 counts["rejected"] += len(everything)
                 kept = [_kept(move, each) for each in everything]
@@ -292,7 +293,7 @@ async def _write(connection: Connection, move: Move, records: Sequence[Moved]) -
         return []
     try:
         async with connection.transaction():
-            await connection.execute(_WRITE, move.id, msgspec.json.encode(records).decode())
+            await _put(connection, move, records)
     except asyncpg.DeadlockDetectedError:
         raise
     except _REFUSED as error:
@@ -305,6 +306,19 @@ async def _write(connection: Connection, move: Move, records: Sequence[Moved]) -
         *await _write(connection, move, records[:middle]),
         *await _write(connection, move, records[middle:]),
     ]
+
+
+async def _put(connection: Connection, move: Move, records: Sequence[Moved]) -> None:
+    for _ in range(_MAX_ATTEMPTS):
+        keys = [[getattr(record, name) for record in records] for name in ("submission_id", "field_id", "id")]
+        await connection.execute(_DISPLACE, move.tenant_id, *keys)
+        rows = await connection.fetch(_WRITE, move.id, msgspec.json.encode(records).decode())
+        written = {row["record_id"] for row in rows}
+        # One with the same key was posted in between.
+        records = [record for record in records if record.id not in written]
+        if not records:
+            return
+    raise TimeoutError("the same records were posted again and again while they moved over")
 
 
 def _kept(move: Move, refused: Refused) -> Rejected:

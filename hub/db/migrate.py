@@ -20,11 +20,12 @@ DISTRIBUTED = (
     "rejects",
     "imports",
     "erasures",
+    "changes",
     "deliveries",
     "search_tenants",
     "search_texts",
 )
-REPLICATED = ("api_keys", "connections")
+REPLICATED = ("api_keys", "connections", "reader_tenants")
 LOCAL = (
     "schema_migrations", "batches", "secret", "reflattenings", "pgqueuer", "pgqueuer_log", "pgqueuer_schedules",
     "pgqueuer_statistics", "pulls",

@@ -54,11 +54,11 @@ async def begin(pool: Pool, connection_id: UUID, form_id: str, since: datetime |
     return msgspec.convert(dict(row or {}), Pull)
 
 
-async def keep(pool: Pool, pull: Pull, checkpoint: str, counts: Counts) -> None:
+async def keep(pool: Pool, pull: Pull, checkpoint: str, *, fetched: int, stored: int) -> None:
     """A page was stored."""
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(_KEEP, pull.connection_id, pull.form_id, checkpoint, counts.received)
-        await connections.succeeded(connection, pull.connection_id, counts)
+        await connection.execute(_KEEP, pull.connection_id, pull.form_id, checkpoint, fetched)
+        await connections.succeeded(connection, pull.connection_id, Counts(received=1, stored=stored))
 
 
 async def finish(pool: Pool, pull: Pull) -> None:

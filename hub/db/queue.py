@@ -39,7 +39,13 @@ class Pull(Struct, frozen=True, kw_only=True):
     connection_id: UUID
 
 
-Job: TypeAlias = Flatten | FetchForm | Pull
+class Retry(Struct, frozen=True, kw_only=True):
+    """Store a payload after all: something held it up when it came."""
+
+    reject_id: UUID
+
+
+Job: TypeAlias = Flatten | FetchForm | Pull | Retry
 
 
 async def put(connection: Connection, job: Job, *, after: timedelta = timedelta()) -> None:

@@ -16,7 +16,6 @@ _PAGE = query("rejects/page")
 _DELETE = query("rejects/delete")
 _EXPIRE = query("rejects/expire")
 _EXPIRE_BATCHES = query("batches/expire")
-_LOCK_EXPIRY = query("rejects/lock_expiry")
 _REASONS = query("rejects/reasons")
 
 _EXPIRE_STEP = 5000
@@ -103,12 +102,10 @@ async def _repair(
 
 
 async def expire(pool: Pool, days: int) -> int:
-    """Deletes batches and rejects older than that, in small steps, unless another process is at it; how many rejects."""
+    """Deletes batches and rejects older than that, in small steps; how many rejects."""
     deleted, step = 0, _EXPIRE_STEP
     while step == _EXPIRE_STEP:
         async with pool.acquire() as connection, connection.transaction():
-            if not await connection.fetchval(_LOCK_EXPIRY):
-                return deleted
             step = int((await connection.execute(_EXPIRE, days, _EXPIRE_STEP)).rpartition(" ")[2])
             if step < _EXPIRE_STEP:
                 await connection.execute(_EXPIRE_BATCHES, days)

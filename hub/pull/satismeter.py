@@ -32,13 +32,14 @@ class _Campaign(Struct, frozen=True):
     state: str | None = None
 
 
-class _Campaigns(Struct, frozen=True):
-    data: list[_Campaign]
-
-
 class _Cursor(Struct, frozen=True, rename="camel"):
     has_next_page: bool = False
     next_page_cursor: str | None = None
+
+
+class _Campaigns(Struct, frozen=True):
+    data: list[_Campaign]
+    page: _Cursor = _Cursor()
 
 
 class _Responses(Struct, frozen=True):
@@ -104,10 +105,7 @@ class SatisMeter(Account):
                 cursor, resumed = None, False  # a cursor that was kept for too long: from the start again
                 continue
             resumed = False
-            following = answer.page.next_page_cursor if answer.page.has_next_page else None
-            if following is not None and following == cursor:
-                raise UnavailableError(f"{self._api.url} gives the same page again")
-            cursor = following
+            cursor = self._following(answer.page, cursor)
             yield Page(payloads=answer.data, checkpoint=msgspec.json.encode(_Place(cursor=cursor)).decode())
             if cursor is None:
                 return
@@ -125,7 +123,21 @@ class SatisMeter(Account):
         """Nothing was registered by a program."""
 
     async def _campaigns(self) -> list[_Campaign]:
-        return (await self._api.get(f"{self._project}/campaigns", _Campaigns)).data
+        campaigns: list[_Campaign] = []
+        cursor: str | None = None
+        while True:
+            query = {"pageCursor": cursor} if cursor else {}
+            answer = await self._api.get(f"{self._project}/campaigns", _Campaigns, **query)
+            campaigns += answer.data
+            cursor = self._following(answer.page, cursor)
+            if cursor is None:
+                return campaigns
+
+    def _following(self, page: _Cursor, cursor: str | None) -> str | None:
+        following = page.next_page_cursor if page.has_next_page else None
+        if following is not None and following == cursor:
+            raise UnavailableError(f"{self._api.url} gives the same page again")
+        return following
 
     async def _responses(self, form_id: str, start: str, cursor: str | None) -> _Responses:
         query: dict[str, str | int] = {"startDate": start, "pageSize": LIMIT}

@@ -331,3 +331,95 @@ async def test_a_scale_beyond_all_numbers_is_none(client: httpx.AsyncClient) -> 
     )  # fmt: skip
     answer = await measured(client, "rating")
     assert (answer["total"]["count"], answer["total"]["scale_max"], answer["total"]["mean"]) == (6, None, 3)
+
+
+async def test_fields(client: httpx.AsyncClient) -> None:
+    """What is in here: each question with its latest names, how often and when it was answered, and what measures it."""
+    await stored(
+        client,
+        score(9, "2026-08-01", field_label="How likely?", source_id="sv", source_name="Old"),
+        score(9, "2026-08-02", field_label="How likely is it?", source_id="sv", source_name="New"),
+        {"submission_id": "s0", "field_id": "why", "value_text": "because", "collected_at": "2026-08-01T00:00:00Z"},
+        {"submission_id": "s1", "field_id": "r__a", "field_group_id": "r", "field_type": "number", "value_number": 1,
+         "metadata": {"total_items": 2}, "collected_at": "2026-08-01T00:00:00Z"},
+    )  # fmt: skip
+    answer = (await client.get(f"{URL}/fields?tenant_id=acme")).json()
+    assert [(field["field_id"], field["metric"], field["count"]) for field in answer["fields"]] == [
+        ("nps", "nps", 2), ("r__a", "ranking", 1), ("why", None, 1),
+    ]  # fmt: skip
+    assert answer["fields"][0] == {
+        "field_id": "nps", "field_type": "nps", "field_label": "How likely is it?", "field_group_id": None,
+        "field_group_label": None, "source_type": "survey", "source_id": "sv", "source_name": "New", "count": 2,
+        "first_seen": "2026-08-01T12:00:00Z", "last_seen": "2026-08-02T12:00:00Z", "metric": "nps",
+        "records": "tenant_id=acme&field_id=nps&field_type=nps",
+    }  # fmt: skip
+    assert answer["fields_omitted"] == 0
+    filtered = (await client.get(f"{URL}/fields?tenant_id=acme&until=2026-08-01T23:00:00Z&source_id=sv")).json()
+    assert [(field["field_id"], field["source_name"]) for field in filtered["fields"]] == [("nps", "Old")]
+
+
+SUBMISSION = """
+insert into submissions (
+    tenant_id, submission_id, source, form_id, status, started_at, duration_seconds, snapshot_order, received_at
+)
+values ('acme', $1, $2, 'sv', $3, $4::text::timestamptz, $5, '', now())
+"""
+
+
+async def test_completion(client: httpx.AsyncClient, connection: Connection) -> None:
+    """How submissions ended, and which questions the unfinished ones did not answer. What a source never tells is null."""
+    for number, (source, status, day, seconds) in enumerate(
+        [
+            ("formbricks", "completed", "2026-08-03", 30.0),
+            ("formbricks", "completed", "2026-08-03", 50.0),
+            ("formbricks", "partial", "2026-08-05", 900.0),
+            ("formbricks", "started", "2026-08-05", None),
+            ("typeform", "completed", "2026-08-05", 10.0),
+        ]
+    ):
+        await connection.execute(SUBMISSION, f"s{number}", source, status, f"{day}T12:00:00Z", seconds)
+    question = {"field_id": "q", "field_label": "Q?"}
+    part = {"field_group_id": "m", "field_group_label": "M?"}
+    await stored(client, question, question, question)
+    await stored(client, {**part, "field_id": "m__a"}, {**part, "field_id": "m__b"})
+    await stored(client, {**part, "field_id": "m__c"}, {"field_id": "q", "tenant_id": "other"})
+
+    answer = await measured(client, "completion", "interval=day&group_by=source")
+    assert answer["total"] == {
+        "count": 5, "invalid_count": 0, "low_sample": True, "submissions": 5, "started": 1, "partial": 1, "completed": 3,
+        "dismissed": None, "completion_rate": 50, "ci_low": pytest.approx(15.0, abs=0.05),
+        "ci_high": pytest.approx(85.0, abs=0.05), "median_duration_seconds": 30,
+    }  # fmt: skip
+    assert answer["fields"] == [
+        {"field_id": "q", "label": "Q?", "answered": 3, "drop_off": 40},
+        {"field_id": "m", "label": "M?", "answered": 2, "drop_off": 60},
+    ]
+    assert [(bucket["bucket"], bucket["count"], bucket["completion_rate"]) for bucket in answer["series"]] == [
+        ("2026-08-03", 2, 100), ("2026-08-04", 0, None), ("2026-08-05", 3, 0),
+    ]  # fmt: skip
+    assert [(group["key"], group["count"], group["partial"], group["completion_rate"]) for group in answer["groups"]] == [
+        ("formbricks", 4, 1, 50), ("typeform", 1, None, None),
+    ]  # fmt: skip
+    assert [bucket["count"] for bucket in answer["groups"][1]["series"]] == [0, 0, 1]
+    for part in [*answer["series"], *answer["groups"], answer["groups"][0]["series"][2]]:
+        listed = await client.get(f"/v1/submissions?{part['records']}")
+        assert len(listed.json()["data"]) == part["count"]
+
+
+async def test_completion_compared_with_the_period_before(client: httpx.AsyncClient, connection: Connection) -> None:
+    for number, (status, day) in enumerate([("completed", "10"), ("partial", "10"), ("partial", "09")]):
+        await connection.execute(SUBMISSION, f"s{number}", "formbricks", status, f"2026-08-{day}T12:00:00Z", None)
+    answer = await measured(
+        client, "completion", "compare=previous&since=2026-08-10T00:00:00Z&until=2026-08-10T23:59:59.999999Z"
+    )
+    assert (answer["total"]["completion_rate"], answer["previous"]["completion_rate"]) == (50, 0)
+    assert answer["change"]["difference"] == 50
+
+
+async def test_what_cannot_be_asked_of_submissions(client: httpx.AsyncClient) -> None:
+    answer = await client.get(
+        f"{URL}/completion?group_by=language&latest_per_user=true&field_id=x&tz=x&compare=previous"
+    )
+    assert {fault["name"] for fault in answer.json()["invalid_params"]} == {
+        "tenant_id", "group_by", "latest_per_user", "field_id", "tz", "compare",
+    }  # fmt: skip

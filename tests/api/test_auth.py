@@ -372,10 +372,13 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
     },
     ("GET", "/v1/feedback-records/search"): [("?tenant_id=other", None, 403), ("?q=x", None, 200)],
     ("GET", "/v1/analytics/terms"): [("?tenant_id=other", None, 403), ("", None, 200)],
+    ("GET", "/v1/analytics/completion"): [("?tenant_id=other", None, 403), ("?group_by=form_id", None, 200)],
+    ("GET", "/v1/analytics/fields"): [("?tenant_id=other", None, 403), ("", None, 200)],
     ("GET", "/v1/analytics/ranking"): [
         ("?field_group_id=g&tenant_id=other", None, 403),
         ("?field_group_id=g", None, 200),
     ],
+    ("GET", "/v1/changes"): [("", None, 200), ("?tenant_id=other", None, 403), ("?tenant_id=acme&limit=1", None, 200)],
     ("DELETE", "/v1/feedback-records"): [
         ("?user_id=u", None, 200),
         ("?user_id=u&tenant_id=other", None, 403),
@@ -411,6 +414,8 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ("r1?tenant_id=other", None, 403),
         ("r1?payload=true&tenant_id=other", None, 403),
     ],
+    ("DELETE", "/v1/tenants/{tenant_id:str}/data"): [("other/data", None, 403), ("%20other/data?tenant_id=acme", None, 403)],
+    ("DELETE", "/v1/tenants/{tenant_id:str}/feedback-records"): [("other/feedback-records", None, 403)],
     ("POST", "/v1/connections"): [("", CONNECTION, 201), ("", CONNECTION.replace(b"acme", b"other"), 403)],
     ("GET", "/v1/connections"): [("", None, 200), ("?tenant_id=other", None, 403), ("?source=formbricks", None, 200)],
     ("GET", "/v1/connections/{id:str}"): [("{connection}", None, 404), ("{connection}?tenant_id=other", None, 404)],

@@ -8,16 +8,22 @@ import re
 import time
 from pathlib import Path
 from typing import Any, TypeAlias
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from hub import jobs
 from hub.api.hooks import MAX_BODY_BYTES
-from hub.db import Pool, deliveries, rejects
-from tests.conftest import API_KEY
+from hub.credentials import Vault
+from hub.db import Pool, deliveries, queue, rejects
+from hub.db.erasures import Markers
+from hub.pulls import Tools
+from hub.settings import Settings
+from tests.conftest import API_KEY, SECRET_KEY
 
 SOURCES = Path(__file__).parent.parent / "sources"
 FORMBRICKS = (SOURCES / "formbricks/12_webhook_responseFinished_all_types.json").read_bytes()
@@ -510,9 +516,9 @@ async def test_a_key_of_another_tenant_sees_nothing_that_was_kept(
 
 
 async def test_an_answer_comes_within_a_second_whatever_holds_up_the_submission(
-    client: httpx.AsyncClient, connection: Database
+    client: httpx.AsyncClient, connection: Database, settings: Settings, pool: Pool, markers: Markers
 ) -> None:
-    """It is kept then, and can be stored later."""
+    """It is kept then, and the worker stores it as soon as it can."""
     hook = await connect(client)
     await hook.deliver(PARTIAL)
     async with connection.transaction():
@@ -521,10 +527,28 @@ async def test_an_answer_comes_within_a_second_whatever_holds_up_the_submission(
         assert await hook.deliver(FORMBRICKS) == "kept"
         assert time.monotonic() - begun < 1
     (reject,) = await kept(client)
-
     assert reject["status"] == 503
-    answer = await client.post(f"/v1/rejects/{reject['id']}/retry")
-    assert (answer.status_code, answer.json()["created"]) == (200, 26)
+    queued = await connection.fetchval("select payload from pgqueuer where entrypoint = 'retry'")
+    tools = Tools(settings=settings, pool=pool, markers=markers, vault=Vault(SECRET_KEY))
+    job = msgspec.json.decode(queued, type=queue.Retry)
+    assert str(job.reject_id) == reject["id"]
+
+    for _ in range(2):  # a job may be done twice
+        await jobs.retry(tools, job)
+        assert await kept(client) == []
+        assert len(await records(client)) == 34
+
+
+async def test_the_worker_leaves_alone_what_it_cannot_store(
+    client: httpx.AsyncClient, settings: Settings, pool: Pool, markers: Markers
+) -> None:
+    hook = await connect(client)
+    await hook.deliver(b"{}")
+    (reject,) = await kept(client)
+    tools = Tools(settings=settings, pool=pool, markers=markers, vault=Vault(SECRET_KEY))
+
+    await jobs.retry(tools, queue.Retry(reject_id=UUID(reject["id"])))
+    assert await kept(client) == [reject]
 
 
 async def test_a_delivery_that_nothing_can_be_kept_of_is_refused_within_a_second(

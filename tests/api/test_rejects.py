@@ -343,18 +343,6 @@ async def test_what_is_too_old_goes(client: httpx.AsyncClient, connection: Conne
     assert len(await stored(connection)) == 2
 
 
-async def test_one_process_at_a_time_ends_retention(
-    client: httpx.AsyncClient, connection: Connection, pool: Pool
-) -> None:
-    """The others leave it to that one."""
-    await send(client, [1], status=422)
-    await connection.execute("update rejects set created_at = now() - interval '91 days'")
-    async with pool.acquire() as other, other.transaction():
-        await other.execute("select pg_advisory_xact_lock(7166017265414)")
-        assert await rejects.expire(pool, 90) == 0
-    assert await rejects.expire(pool, 90) == 1
-
-
 async def test_many_rejects_go_in_steps(client: httpx.AsyncClient, connection: Connection, pool: Pool) -> None:
     await send_text(client, b"1\n" * 11_000, "application/x-ndjson", status=422)
     await connection.execute("update rejects set created_at = now() - interval '91 days'")

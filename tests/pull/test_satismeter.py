@@ -114,6 +114,15 @@ async def test_campaigns_are_listed(vendor: SatisMeterServer) -> None:
     assert listed == [(campaign["id"], campaign["name"], campaign["state"]) for campaign in CAMPAIGNS]
 
 
+async def test_a_list_of_campaigns_that_has_pages_is_read_to_the_end(vendor: SatisMeterServer) -> None:
+    """Nobody says that it has; responses do."""
+    first = {"data": CAMPAIGNS[:1], "page": {"hasNextPage": True, "nextPageCursor": "two"}}
+    vendor.misbehave(Answer(200, first), Answer(200, {"data": CAMPAIGNS[1:], "page": {"hasNextPage": False}}))
+    async with client(vendor) as satismeter:
+        assert [form.id for form in await satismeter.forms()] == [campaign["id"] for campaign in CAMPAIGNS]
+    assert vendor.requests[-1].query == {"pageCursor": "two"}
+
+
 async def test_a_key_is_checked_with_its_project(vendor: SatisMeterServer) -> None:
     """There is no list of projects to choose from. Some say the project comes without an envelope."""
     async with client(vendor) as satismeter:

@@ -162,14 +162,19 @@ test("every kind of refusal is the SDK's error of that kind, with the problem in
   await assert.rejects(stranger.feedbackRecords.list({ tenant_id: "sdk" }), FormbricksHub.AuthenticationError);
 });
 
+test("a tenant is purged", async () => {
+  const purged = await hub.tenants.deleteData("a/b");
+  assert.equal(purged.tenant_id, "a/b");
+  assert.equal(purged.deleted_feedback_records, 0);
+  assert.equal((await hub.tenants.purgeFeedbackRecords("a/b")).status, "accepted");
+});
+
 const notBuilt = {
   "semantic search": () => impatient.feedbackRecords.search.performSemanticSearch({ query: "slow", tenant_id: "sdk" }),
   similar: () => impatient.feedbackRecords.retrieveSimilar(ABSENT, { limit: 3 }),
   "webhook list": () => impatient.webhooks.list({ tenant_id: "sdk" }),
   "webhook create": () => impatient.webhooks.create({ url: "https://example.com/", tenant_id: "sdk" }),
   "webhook delete": () => impatient.webhooks.delete(ABSENT),
-  "tenant data": () => impatient.tenants.deleteData("a/b"),
-  "tenant records": () => impatient.tenants.purgeFeedbackRecords("a/b"),
   "tenant settings": () => impatient.tenants.settings.retrieve("a/b"),
   "tenant settings update": () => impatient.tenants.settings.update("a/b", { sentiment_enabled: true }),
   "enrichment status": () => impatient.enrichmentStatus.retrieve({ tenant_id: "sdk" }),

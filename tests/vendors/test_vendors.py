@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.vendors import formbricks, typeform
 from tests.vendors.formbricks import FormbricksServer
 from tests.vendors.satismeter import SatisMeterServer
 from tests.vendors.server import Answer, Request, Server
@@ -77,6 +78,18 @@ def test_formbricks_sends_all_again_when_one_receiver_fails(receiver: Receiver) 
     assert [delivery.status for delivery in sent] == [503, 200] * 3
     assert len({delivery.headers["webhook-id"] for delivery in sent}) == 2
     assert len({delivery.body for delivery in sent}) == 2
+
+
+def test_they_sign_as_the_vendors_do() -> None:
+    """Or the hub and the servers could agree on something wrong."""
+    signatures = Path(__file__).parents[1] / "signatures"
+    vector = json.loads((signatures / "formbricks.json").read_text())
+    body = (signatures / "formbricks_body.raw.json").read_bytes().removesuffix(b"\n")
+    headers = vector["headers"]
+    signed = formbricks.signature(vector["secret"], headers["webhook-id"], headers["webhook-timestamp"], body)
+    assert signed == headers["webhook-signature"]
+    vector = json.loads((signatures / "typeform.json").read_text())
+    assert typeform.signature(vector["secret"], vector["raw_body_utf8"].encode()) == vector["valid_header_value"]
 
 
 @pytest.mark.parametrize("status", [404, 410])

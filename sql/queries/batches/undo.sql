@@ -7,11 +7,13 @@ with doomed as (
     order by created_at, id
     limit $5
 ),
-touched as (
+gone as (
     delete from feedback_records as r
     using doomed as d
     where r.tenant_id = $1 and r.id = d.id and r.updated_at = r.created_at
-    returning r.tenant_id, r.submission_id, r.field_id
+    returning r.tenant_id, r.id, r.submission_id, r.field_id
 ),
+told as (/* include changes/_deleted */),
+touched as (select tenant_id, submission_id, field_id from gone),
 changed as (/* include search/_changed */)
-select (select count(*) from touched) as deleted, (select max(created_at) from doomed) as latest
+select (select count(*) from gone) as deleted, (select max(created_at) from doomed) as latest

@@ -1,4 +1,5 @@
 -- What every list, count and export may select by; the parameters are `hub.db.records.arguments(filter)`, in this order.
+-- Each says its type, for an export writes the values in the place of the parameters.
 -- An empty array and a null select everything: the plan is made for the values, so an unused line costs nothing.
 -- (Each parameter has its type wherever it would not be clear: COPY has the values in their place.)
 tenant_id = $1

@@ -24,8 +24,9 @@ gone as (
     delete from feedback_records
     where tenant_id = $1 and submission_id = $2 and source_type = $3 and field_id not in (select field_id from input)
         and field_id not in (select jsonb_array_elements_text($5))
-    returning tenant_id, submission_id, field_id
+    returning tenant_id, id, submission_id, field_id
 ),
+told as (/* include changes/_deleted */),
 touched as (
     select tenant_id, submission_id, field_id from written where id not in (select id from input)
     union all

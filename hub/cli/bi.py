@@ -1,0 +1,93 @@
+"""`hub bi`."""
+
+import re
+from urllib.parse import urlsplit
+
+import click
+
+from hub.cli.database import connect, migrated, run
+from hub.cli.terminal import fail, print_table
+from hub.settings import Settings
+
+_NAME = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
+
+
+@click.group()
+def bi() -> None:
+    """Roles for BI tools, which read the views of the schema analytics."""
+
+
+class Role(click.ParamType[str]):
+    name = "name"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not _NAME.fullmatch(str(value)):
+            self.fail("Expected lower-case letters, digits and _, at most 63, not beginning with pg_", param, ctx)
+        return str(value)
+
+
+@bi.command("create-reader")
+@click.argument("name", type=Role())
+@click.option("--tenant", "tenants", multiple=True, required=True, help="Whose answers it sees. May be repeated.")
+@click.pass_obj
+def create_reader(settings: Settings, name: str, tenants: tuple[str, ...]) -> None:
+    """Create a role that reads the views, for its tenants only, and show how to connect, this once."""
+    import asyncpg  # noqa: PLC0415
+
+    from hub.db import bi as stored  # noqa: PLC0415
+    from hub.db.migrate import HAS_CITUS  # noqa: PLC0415
+
+    wanted = [tenant.strip() for tenant in tenants]
+    if not all(wanted):
+        raise click.UsageError("--tenant may not be blank")
+
+    async def make(dsn: str) -> str:
+        async with connect(dsn) as connection:
+            if await connection.fetchval(HAS_CITUS):
+                fail("On Citus a reader would need the tables themselves, and see every tenant: nothing was made.")
+            try:
+                return await stored.create_reader(connection, name, wanted)
+            except asyncpg.DuplicateObjectError:
+                fail(f"There is a role {name} already: choose another name, or `hub bi drop-reader {name}` first.")
+            except asyncpg.InsufficientPrivilegeError:
+                fail(
+                    "The hub's database user may not create roles. An administrator can let it: alter role … createrole"
+                )
+
+    with migrated(settings) as dsn:
+        password = run(make(dsn))
+        place = urlsplit(dsn)
+    click.echo("How to connect, shown only now:", err=True)
+    click.echo(place._replace(netloc=f"{name}:{password}@{place.netloc.rpartition('@')[2]}").geturl())
+
+
+@bi.command("readers")
+@click.pass_obj
+def readers(settings: Settings) -> None:
+    """List the readers and their tenants."""
+    from hub.db import bi as stored  # noqa: PLC0415
+
+    async def read(dsn: str) -> list[tuple[str, list[str]]]:
+        async with connect(dsn) as connection:
+            return await stored.readers(connection)
+
+    with migrated(settings) as dsn:
+        found = run(read(dsn))
+    print_table([("NAME", "TENANTS"), *((name, ", ".join(tenants)) for name, tenants in found)])
+
+
+@bi.command("drop-reader")
+@click.argument("name", type=Role())
+@click.pass_obj
+def drop_reader(settings: Settings, name: str) -> None:
+    """Drop a reader. What it has open ends with its connections."""
+    from hub.db import bi as stored  # noqa: PLC0415
+
+    async def end(dsn: str) -> bool:
+        async with connect(dsn) as connection:
+            return await stored.drop_reader(connection, name)
+
+    with migrated(settings) as dsn:
+        if not run(end(dsn)):
+            fail(f"There is no reader {name}. `hub bi readers` shows them.")
+    click.echo(f"Dropped {name}.")
