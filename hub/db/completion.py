@@ -37,7 +37,9 @@ class CompletionReport(Struct, kw_only=True, frozen=True):
     fields: list[DropOff]
 
 
-async def completion(pool: Pool, chosen: SubmissionFilter, breakdown: Breakdown) -> CompletionReport | TooManyBuckets:
+async def completion(
+    pool: Pool, chosen: SubmissionFilter, breakdown: SubmissionBreakdown
+) -> CompletionReport | TooManyBuckets:
     """All of it from one snapshot. `records` lists submissions here. A comparison needs `since` and `until`."""
     zone = periods.zone(breakdown.tz)
     assert zone is not None, "checked when it was read"  # noqa: S101
