@@ -370,8 +370,6 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ]
         for metric in ("nps", "csat", "ces", "rating", "number", "boolean", "categorical", "volume")
     },
-    ("GET", "/v1/feedback-records/search"): [("?tenant_id=other", None, 403), ("?q=x", None, 200)],
-    ("GET", "/v1/analytics/terms"): [("?tenant_id=other", None, 403), ("", None, 200)],
     ("GET", "/v1/analytics/completion"): [("?tenant_id=other", None, 403), ("?group_by=form_id", None, 200)],
     ("GET", "/v1/analytics/fields"): [("?tenant_id=other", None, 403), ("", None, 200)],
     ("GET", "/v1/analytics/ranking"): [
@@ -379,6 +377,8 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
         ("?field_group_id=g", None, 200),
     ],
     ("GET", "/v1/changes"): [("", None, 200), ("?tenant_id=other", None, 403), ("?tenant_id=acme&limit=1", None, 200)],
+    ("GET", "/v1/feedback-records/search"): [("?tenant_id=other", None, 403), ("?q=x", None, 200)],
+    ("GET", "/v1/analytics/terms"): [("?tenant_id=other", None, 403), ("", None, 200)],
     ("DELETE", "/v1/feedback-records"): [
         ("?user_id=u", None, 200),
         ("?user_id=u&tenant_id=other", None, 403),

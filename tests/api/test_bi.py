@@ -15,7 +15,7 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 async def acme(client: httpx.AsyncClient, connection: Connection) -> None:
     """Odd values, scales known and not, options by id and by words; and another tenant."""
     await connection.execute("insert into reader_tenants (role, tenant_id) values (session_user, 'acme')")
-    scores: list[dict[str, object]] = [
+    scores: list[Any] = [
         *({"field_id": "nps", "field_type": "nps", "value_number": n} for n in (0, 3, 6.5, 7, 8.5, 9, 9.5, 10, 10, 11, -1)),
         *(
             {"field_id": "csat", "field_type": "csat", "value_number": n, "metadata": {"scale": {"min": 1, "max": 5}}}
@@ -100,11 +100,15 @@ async def test_volume(client: httpx.AsyncClient, connection: Connection, acme: N
 async def test_choices(client: httpx.AsyncClient, connection: Connection, acme: None) -> None:
     total = (await asked(client, "categorical"))["total"]
     rows = await connection.fetch("select option, sum(count) as count from analytics.choice_counts group by option")
-    assert {option["key"]: option["count"] for option in total["options"]} == {row["option"]: row["count"] for row in rows}
+    assert {option["key"]: option["count"] for option in total["options"]} == {
+        row["option"]: row["count"] for row in rows
+    }
 
 
 async def test_export_has_the_rows_of_the_view(client: httpx.AsyncClient, connection: Connection, acme: None) -> None:
     """And the list counts as many."""
     rows = await connection.fetch("select id::text from analytics.feedback")
-    exported = await client.get("/v1/feedback-records/export", params={"tenant_id": "acme", "format": "csv", "columns": "id"})
+    exported = await client.get(
+        "/v1/feedback-records/export", params={"tenant_id": "acme", "format": "csv", "columns": "id"}
+    )
     assert sorted(exported.text.split()[1:]) == sorted(row["id"] for row in rows)
