@@ -17,7 +17,6 @@ from hub.db import Connection, Pool, query
 _HORIZON = query("changes/horizon")
 _PAGE = query("changes/page")
 _EXPIRE = query("changes/expire")
-_LOCK_EXPIRY = query("rejects/lock_expiry")
 
 # A transaction takes its time an instant before others see that it is open.
 SETTLE_SECONDS = 1.0
@@ -91,9 +90,7 @@ async def expire(pool: Pool, days: int) -> int:
     """Forgets what was told longer ago, in small steps, unless another process is at it; how many there were."""
     count, step = 0, _EXPIRE_STEP
     while step == _EXPIRE_STEP:
-        async with pool.acquire() as connection, connection.transaction():
-            if not await connection.fetchval(_LOCK_EXPIRY):
-                return count
+        async with pool.acquire() as connection:
             step = int((await connection.execute(_EXPIRE, days, _EXPIRE_STEP)).rpartition(" ")[2])
         count += step
     return count
