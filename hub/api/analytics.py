@@ -174,6 +174,12 @@ def _link(measure: type[Measure]) -> str:
     return "records_query" if "records" in measure.__struct_fields__ else "records"
 
 
+class Comparison(Change, kw_only=True, frozen=True):
+    """How a metric differs from the period before: the difference, and whether it is more than chance."""
+
+    # The published name: a change of a record is another thing.
+
+
 def _described(name: str, measure: type[Measure], **more: object) -> type[Struct]:
     """The type of the answer of a metric, for the description: what `_shown` makes."""
     title, link = name.title(), (_link(measure), Records)
@@ -209,7 +215,7 @@ def _described(name: str, measure: type[Measure], **more: object) -> type[Struct
             ("groups", list[group] | UnsetType, UNSET),  # type: ignore[valid-type] # made at run time
             ("groups_omitted", int | UnsetType, UNSET),
             ("previous", previous | UnsetType, UNSET),
-            ("change", Change | UnsetType, UNSET),
+            ("change", Comparison | UnsetType, UNSET),
             *more.items(),
         ],
         kw_only=True,
