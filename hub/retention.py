@@ -2,7 +2,7 @@
 
 import structlog
 
-from hub.db import Pool, changes, deliveries, rejects, submissions
+from hub.db import Pool, changes, deliveries, rejects, search, submissions
 from hub.settings import Settings
 
 _log = structlog.get_logger()
@@ -18,3 +18,4 @@ async def expire(pool: Pool, settings: Settings) -> None:
     if days is not None and (count := await submissions.expire_payloads(pool, days)):
         _log.info("payloads expired", count=count)
     await deliveries.expire(pool)
+    await search.tidy(pool)

@@ -28,6 +28,7 @@ _WORDS = query("search/words")
 _PAGE_LATEST = query("search/page_latest")
 _PAGE = query("search/page")
 _PAGE_ALL = query("search/page_all")
+_UNTIDY = query("search/untidy")
 _TERMS = query("search/terms")
 
 _PATIENCE_SECONDS, _POLL_SECONDS = 1.0, 0.05
@@ -102,7 +103,7 @@ class Index:
     def _task(self, tenant_id: str) -> asyncio.Task[None]:
         task = self._tasks.get(tenant_id)
         if task is None:
-            task = self._tasks[tenant_id] = asyncio.create_task(self._run(tenant_id))
+            task = self._tasks[tenant_id] = asyncio.create_task(_catch_up(self._pool, tenant_id))
             task.add_done_callback(lambda done: self._ended(tenant_id, done))
         return task
 
@@ -111,23 +112,32 @@ class Index:
         if not task.cancelled():
             task.exception()  # whoever waits raises it; if nobody does, the next search meets it again
 
-    async def _run(self, tenant_id: str) -> None:
-        place: _Place | None = None
-        more = True
-        while more:
-            async with self._pool.acquire() as connection:
-                if place is None:
-                    await connection.execute(_BEGIN, tenant_id)
-                async with connection.transaction():
-                    more, place = await _step(connection, tenant_id, place)
-            if place is None:
-                await asyncio.sleep(_POLL_SECONDS)
-
     async def close(self) -> None:
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def tidy(pool: Pool) -> None:
+    """Looks again at what was changed or deleted since somebody searched: until then its keys are kept, without words."""
+    async with pool.acquire() as connection:
+        tenants = [row["tenant_id"] for row in await connection.fetch(_UNTIDY)]
+    for tenant_id in tenants:
+        await _catch_up(pool, tenant_id)
+
+
+async def _catch_up(pool: Pool, tenant_id: str) -> None:
+    place: _Place | None = None
+    more = True
+    while more:
+        async with pool.acquire() as connection:
+            if place is None:
+                await connection.execute(_BEGIN, tenant_id)
+            async with connection.transaction():
+                more, place = await _step(connection, tenant_id, place)
+        if place is None:
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _step(connection: Connection, tenant_id: str, place: _Place | None) -> tuple[bool, _Place | None]:

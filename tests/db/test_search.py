@@ -81,6 +81,19 @@ async def test_record_deleted_while_its_words_are_read_leaves_nothing(pool: Pool
         assert await connection.fetchval("select count(*) from search_texts") == 0
 
 
+async def test_keys_of_what_is_gone_are_kept_for_an_hour_at_most(
+    pool: Pool, index: Index, connection: Connection
+) -> None:
+    """Also when nobody searches any more."""
+    await records.insert(pool, [text("export", user_id="u1"), text("import", "s2")])
+    assert await found(pool, index, "export") == ["export"]
+    await connection.fetch(query("records/erase_user"), "u1", None)
+    assert await connection.fetchval("select count(*) from search_texts where words is null") == 1
+    await search.tidy(pool)
+
+    assert await connection.fetchval("select array_agg(submission_id) from search_texts") == ["s2"]
+
+
 async def test_words_that_a_crash_has_emptied_are_made_again(pool: Pool, index: Index, connection: Connection) -> None:
     """Both tables are emptied by one, since neither is logged."""
     await records.insert(pool, [text("export")])
