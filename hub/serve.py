@@ -144,7 +144,7 @@ def welcome(settings: Settings, api_key: str, postgres: embedded.Postgres | None
     command = shlex.quote(sys.argv[0]) if Path(sys.argv[0]).name == "hub" else f"{shlex.quote(sys.executable)} -m hub"
     if "DATA_DIR" in os.environ:
         command = f"DATA_DIR={shlex.quote(str(settings.data_dir.absolute()))} {command}"
-    lines = [f"The Feedback Hub serves {url}", "", f"  API reference  {url}/docs"]
+    lines = [f"The Feedback Hub serves {url}", "", f"  page           {url}", f"  API reference  {url}/docs"]
     if settings.api_key:
         lines.append("  key            $API_KEY, as set in the environment")
     else:

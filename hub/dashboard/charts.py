@@ -123,7 +123,7 @@ def overlay(drawing: Trend, values: Sequence[float | None]) -> list[str]:
 
 def scale(low: float, high: float, bounds: tuple[float, float] | None = None) -> list[float]:
     """Round values from below the lowest to above the highest."""
-    if high - low < 1e-9:  # noqa: PLR2004 - no width at all
+    if high - low <= 1e-9 * max(1, abs(low), abs(high)):  # no width at all
         low, high = low - 1, high + 1
     raw = (high - low) / _TICKS
     magnitude = 10 ** math.floor(math.log10(raw))

@@ -1,6 +1,5 @@
 """The page `/`: every number asked of the functions that answer the HTTP API, then put where the template shows it."""
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from functools import partial
@@ -17,8 +16,8 @@ from hub.dashboard.charts import Point, Slice
 from hub.dashboard.health import health
 from hub.dashboard.questions import questions
 from hub.dashboard.render import NOTHING, day, number, signed
-from hub.dashboard.scores import SCORES, Score
-from hub.dashboard.scores import Part as ScorePart
+from hub.dashboard.scores import SCORES, Part, Score
+from hub.dashboard.together import together
 from hub.dashboard.view import (
     Chip,
     Choice,
@@ -36,9 +35,7 @@ from hub.dashboard.view import (
 from hub.dashboard.words import words
 from hub.db import Pool
 from hub.db import tenants as stored
-from hub.db.analytics import VOLUME, Breakdown, Metric, MixedScales, TooManyBuckets, report
-from hub.db.questions import Asked as Part
-from hub.db.questions import listed
+from hub.db.analytics import VOLUME, Breakdown, Field, Metric, MixedScales, TooManyBuckets, fields, report
 from hub.db.search import Index
 from hub.metrics import Bucket, Change, Measure, Report
 from hub.model import FieldType, MetadataIs, RecordFilter, query_string
@@ -55,25 +52,25 @@ async def overview(
     pool: Pool, index: Index, asked: Asked, tenants: Sequence[str], key_tenant_id: str | None
 ) -> Overview:
     """Everything on the page. What can be asked at the same time is."""
-    volume, sources, parts, members, choice = await asyncio.gather(
+    volume, sources, catalogue, members, choice = await together(
         _report(pool, VOLUME, asked),
         _found(pool, VOLUME, asked.without("source_id").selection, Breakdown(group_by="source_id")),
-        listed(pool, asked.selection),
+        fields(pool, asked.selection),
         stored.members(pool, asked.selection.tenant_id),
-        listed(pool, asked.without("field_id").selection),
+        fields(pool, asked.without("field_id").selection),
     )
     dimensions = [*members, "language", "source_id"]
     group_by = asked.looking.group_by or dimensions[0]
-    view = _frame(asked, tenants, _selects(asked, sources, choice, dimensions, group_by))
+    view = _frame(asked, tenants, _selects(asked, sources, choice.fields, dimensions, group_by))
     if not volume.total.records:
         return structs.replace(view, empty=_nothing(asked))
-    names = _scored(asked, {part.field_type for part in parts})
+    names = _scored(asked, {field.field_type for field in catalogue.fields})
     chosen = asked.looking.score if asked.looking.score in names else next(iter(names), None)
-    said, incoming, detail, answered, *reports = await asyncio.gather(
+    said, incoming, detail, answered, *reports = await together(
         words(pool, index, asked),
-        health(pool, asked, sources, key_tenant_id),
+        health(pool, asked, sources, catalogue.fields, key_tenant_id),
         _detail(pool, asked, chosen, group_by),
-        questions(partial(_found, pool), asked, parts),
+        questions(partial(_found, pool), asked, catalogue.fields),
         *(_report(pool, SCORES[name].metric, asked) for name in names),
     )
     found = dict(zip(names, reports, strict=True))
@@ -104,7 +101,7 @@ async def _detail(
     if name is None:
         return None, None, None
     metric = SCORES[name].metric
-    before, groups, groups_before = await asyncio.gather(
+    before, groups, groups_before = await together(
         _before(pool, metric, asked),
         _report(pool, metric, asked, group_by=group_by),
         _before(pool, metric, asked, group_by=group_by),
@@ -163,7 +160,7 @@ def _frame(asked: Asked, tenants: Sequence[str], selects: list[Select]) -> Overv
 
 
 def _selects(
-    asked: Asked, sources: Report[Any], parts: Sequence[Part], dimensions: Sequence[str], group_by: str
+    asked: Asked, sources: Report[Any], known: Sequence[Field], dimensions: Sequence[str], group_by: str
 ) -> list[Select]:
     def of(name: str, label: str, everything: str, labels: dict[str, str], chosen: Sequence[str]) -> Select:
         labels |= {key: key for key in chosen if key not in labels}
@@ -171,7 +168,9 @@ def _selects(
         return Select(id=name, name=name, label=label, choices=[Choice(label=everything, value=""), *choices])
 
     by_source = {group.key: group.label or group.key for group in sources.groups or [] if group.key}
-    by_question = {part.field_id: part.label or part.field_id for part in parts if part.field_group_id is None}
+    by_question = {
+        field.field_id: field.field_label or field.field_id for field in known if field.field_group_id is None
+    }
     dimensions = [*dimensions, *([group_by] if group_by not in dimensions else [])]
     return [
         of("source_id", "Source", "All sources", by_source, asked.selection.source_id),
@@ -362,7 +361,7 @@ def _slices(score: Score, measure: Any, selection: RecordFilter | None) -> list[
     )
 
 
-def _part_records(score: Score, selection: RecordFilter, part: ScorePart) -> str:
+def _part_records(score: Score, selection: RecordFilter, part: Part) -> str:
     some = structs.replace(selection, field_type=score.metric.field_types, **part.narrowed)
     return f"records?{query_string(some)}"
 

@@ -1,6 +1,5 @@
 """How every question was answered: one drawing each, by what kind of question it is."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,9 +9,9 @@ from hub.dashboard import charts
 from hub.dashboard.asked import Asked
 from hub.dashboard.render import number, percent
 from hub.dashboard.scores import SCORES
+from hub.dashboard.together import together
 from hub.dashboard.view import Bar, Column, Question, Share, Stack
-from hub.db.analytics import CATEGORICAL, RANKING, Breakdown, Metric
-from hub.db.questions import Asked as Part
+from hub.db.analytics import CATEGORICAL, RANKING, Breakdown, Field, Metric
 from hub.metrics import Bin, Categorical, Group, Mark, Measure, Ranking, Report
 from hub.model import FieldType, RecordFilter, query_string
 
@@ -22,22 +21,22 @@ _OPTIONS, _HEIGHT, _SHADES = 8, 64, 5
 Ask = Callable[[Metric[Any], RecordFilter, Breakdown], Awaitable[Report[Any] | None]]
 
 
-async def questions(ask: Ask, asked: Asked, parts: Sequence[Part]) -> list[Question]:
+async def questions(ask: Ask, asked: Asked, parts: Sequence[Field]) -> list[Question]:
     """The most answered ones, as they are in the surveys: those of one source together."""
     whole = [part for part in parts if part.field_group_id is None]
     groups = _grouped(parts)
-    matrices = [name for name, found in groups.items() if len({part.label for part in found}) > 1]
-    found = await asyncio.gather(
+    matrices = [name for name, found in groups.items() if len({part.field_label for part in found}) > 1]
+    found = await together(
         *(_alike(ask, asked, kind, whole) for kind in SCORES),
         _alike(ask, asked, "categorical", whole),
         _options(ask, asked, [name for name in groups if _is(groups[name], "categorical") and name not in matrices]),
-        _rankings(ask, asked, [name for name in groups if _is(groups[name], "number")]),
+        _rankings(ask, asked, [name for name in groups if all(part.metric == "ranking" for part in groups[name])]),
         *(_matrix(ask, asked, name) for name in matrices if _is(groups[name], "categorical")),
     )
     drawn = dict(pair for pairs in found for pair in pairs)
     order: dict[str, list[str]] = {}
     for part in parts:
-        names = order.setdefault(part.source or "", [])
+        names = order.setdefault(part.source_name or "", [])
         name = part.field_group_id or part.field_id
         if name in drawn and name not in names:
             names.append(name)
@@ -47,26 +46,28 @@ async def questions(ask: Ask, asked: Asked, parts: Sequence[Part]) -> list[Quest
     ][:MOST]  # fmt: skip
 
 
-def _grouped(parts: Sequence[Part]) -> Mapping[str, list[Part]]:
-    groups: dict[str, list[Part]] = {}
+def _grouped(parts: Sequence[Field]) -> Mapping[str, list[Field]]:
+    groups: dict[str, list[Field]] = {}
     for part in parts:
         if part.field_group_id is not None:
             groups.setdefault(part.field_group_id, []).append(part)
     return groups
 
 
-def _is(parts: Sequence[Part], kind: FieldType) -> bool:
+def _is(parts: Sequence[Field], kind: FieldType) -> bool:
     return all(part.field_type == kind for part in parts)
 
 
-def _named(drawn: Question, part: Part, asked: Asked) -> Question:
+def _named(drawn: Question, part: Field, asked: Asked) -> Question:
     grouped = part.field_group_id is not None
-    label = (part.group_label or part.field_group_id) if grouped else (part.label or part.field_id)
+    label = (part.field_group_label or part.field_group_id) if grouped else (part.field_label or part.field_id)
     look = asked.link(**({"field_group_id": part.field_group_id} if grouped else {"field_id": part.field_id}))
-    return structs.replace(drawn, label=label or "", note=f"{part.source or ''} · {drawn.note}".strip(" ·"), href=look)
+    return structs.replace(
+        drawn, label=label or "", note=f"{part.source_name or ''} · {drawn.note}".strip(" ·"), href=look
+    )
 
 
-async def _alike(ask: Ask, asked: Asked, kind: FieldType, parts: Sequence[Part]) -> list[tuple[str, Question]]:
+async def _alike(ask: Ask, asked: Asked, kind: FieldType, parts: Sequence[Field]) -> list[tuple[str, Question]]:
     """Whole questions of one kind, all with one statement."""
     names = tuple(part.field_id for part in parts if part.field_type == kind)
     if not names:

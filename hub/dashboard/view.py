@@ -163,6 +163,8 @@ class Delivered(Struct, frozen=True, kw_only=True):
     label: str
     records: int
     submissions: int
+    completed: float | None
+    last: str
     href: str
 
 
@@ -176,10 +178,21 @@ class Sent(Struct, frozen=True, kw_only=True):
     rejected: int
 
 
+class Connected(Struct, frozen=True, kw_only=True):
+    """A connection to a survey tool, and how it fares."""
+
+    label: str
+    status: str
+    stored: int
+    failed: int
+    last: str
+
+
 class Health(Struct, frozen=True, kw_only=True):
     """What comes in, and what does not."""
 
     sources: list[Delivered]
+    connections: list[Connected]
     batches: list[Sent]
     rejects: list[Bar]
 

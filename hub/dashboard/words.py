@@ -1,6 +1,5 @@
 """What people wrote: the words most of them use, and the newest comments or those that were searched for."""
 
-import asyncio
 import html
 import re
 from datetime import datetime
@@ -11,6 +10,7 @@ from msgspec import structs
 from hub import cursors
 from hub.dashboard.asked import Asked
 from hub.dashboard.render import day, number
+from hub.dashboard.together import together
 from hub.dashboard.view import Bar, Choice, Comment, Words
 from hub.db import Pool, search
 from hub.db.search import Index, Search, TermSearch
@@ -27,7 +27,7 @@ async def words(pool: Pool, index: Index, asked: Asked) -> Words:
     selection = structs.replace(asked.selection, field_id=(), field_type=())
     complete = await index.catch_up(selection.tenant_id)
     wanted = Search(q=looking.q or None, segment=looking.segment, limit=_COMMENTS, cursor=looking.cursor)
-    (texts, following), (read, terms) = await asyncio.gather(
+    (texts, following), (read, terms) = await together(
         search.page(pool, selection, wanted), search.terms(pool, selection, TermSearch(segment=looking.segment, limit=_TERMS))
     )  # fmt: skip
     most = max((term.count for term in terms), default=1)
