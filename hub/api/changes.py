@@ -25,7 +25,7 @@ class Followed(Struct, kw_only=True, frozen=True):
     tenant_id: TenantId
 
 
-class Change(Struct, frozen=True, kw_only=True):
+class RecordChange(Struct, frozen=True, kw_only=True):
     """A record as it is now; or the id of one that is gone; or, `purged`, that everything before is gone."""
 
     change: Kind
@@ -37,7 +37,7 @@ class Change(Struct, frozen=True, kw_only=True):
 class Changes(Struct, frozen=True, kw_only=True):
     """Changes, the oldest first. `next_cursor` is always there; `more` says whether to use it at once or later."""
 
-    data: list[Change]
+    data: list[RecordChange]
     limit: int
     next_cursor: str
     more: bool
@@ -67,7 +67,7 @@ async def list_changes(request: StrictRequest) -> Json:
     if isinstance(feed, Unsettled):
         raise ServiceUnavailable(
             "A prepared transaction is open in the database: changes are told when it has ended",
-            headers={"retry-after": "60"},
+            headers={"retry-after": "5"},
         )
     if isinstance(feed, Forgotten):
         raise ValidationFailed([InvalidParam("cursor", FORGOTTEN)])
