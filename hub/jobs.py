@@ -34,7 +34,7 @@ from hub.db import connections, open_pool, queue, rejects, submissions, unavaila
 from hub.db import pulls as stored_pulls
 from hub.db.connections import ConnectionRow
 from hub.db.erasures import Markers
-from hub.pull.interface import UnavailableError, VendorError
+from hub.pull.interface import Listed, RefusedError, UnavailableError, Vendor, VendorError
 from hub.pulls import NothingToPullError, Tools, in_our_words
 from hub.settings import Settings
 from hub.sources import SOURCES
@@ -52,7 +52,6 @@ _PATIENCE_SECONDS = 1.0
 J = TypeVar("J", bound=queue.Job)
 
 _log = structlog.get_logger()
-
 
 Work: TypeAlias = Callable[[Tools, J], Awaitable[None]]
 
@@ -94,12 +93,20 @@ async def pull(tools: Tools, job: queue.Pull) -> None:
         try:
             async with pulls.vendor_of(tools, row) as api:
                 for form in await pulls.chosen(row, api):
-                    async for step in pulls.pull(tools, row, api, form.id):
-                        _log.debug("pulling", connection=str(row.id), fetched=step.fetched, removed=step.removed)
+                    await _pull_form(tools, row, api, form)
         except NothingToPullError:
             return
         except VendorError as error:
             await _note(tools, row, error)
+
+
+async def _pull_form(tools: Tools, row: ConnectionRow, api: Vendor, form: Listed) -> None:
+    """That one form is refused costs no other."""
+    try:
+        async for step in pulls.pull(tools, row, api, form):
+            _log.debug("pulling", connection=str(row.id), form=form.id, fetched=step.fetched, removed=step.removed)
+    except RefusedError as error:
+        await _note(tools, row, error)
 
 
 async def retry(tools: Tools, job: queue.Retry) -> None:
@@ -129,6 +136,7 @@ async def due(tools: Tools) -> None:
     rows = await connections.listed(tools.pool)
     async with tools.pool.acquire() as connection:
         await queue.tidy(connection)
+        await stored_pulls.forget_deleted(connection)
         for row in rows:
             if row.status == "active" and row.pull_minutes is not None:
                 # Put again every minute, it is there once; the next is counted from when this one begins.

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, get_args
 from urllib.parse import urlencode
 from uuid import UUID
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType, structs
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 FieldType = Literal["text", "categorical", "nps", "csat", "ces", "rating", "number", "boolean", "date"]
 Sentiment = Literal["very_negative", "negative", "neutral", "positive", "very_positive", "mixed"]
@@ -230,16 +230,16 @@ class RecordFilter(Struct, kw_only=True, frozen=True):
 def query_string(selection: Struct) -> str:
     """The parameters that list what a filter selects."""
     pairs: list[tuple[str, str]] = []
-    for field in structs.fields(selection):
-        value = getattr(selection, field.name)
+    for name in selection.__struct_fields__:
+        value = getattr(selection, name)
         if isinstance(value, tuple):
             for each in value:
                 if isinstance(each, MetadataIs):
                     pairs += [(f"metadata.{each.path}", text) for text in each.values]
                 else:
-                    pairs.append((field.name, each))
+                    pairs.append((name, each))
         elif value is not None:
-            pairs.append((field.name, _spelled(value)))
+            pairs.append((name, _spelled(value)))
     return urlencode(pairs)
 
 

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 # As long as the rows of one group are gathered they are in memory: more make a smaller file, fewer a smaller process.
-GROUP_BYTES = 16 * 1024 * 1024
+GROUP_BYTES = 4 * 1024 * 1024
 
 _TIMES = {"collected_at", "created_at", "updated_at", "value_date"}
 _NUMBERS = {"value_number", "sentiment_score"}

@@ -81,7 +81,11 @@ async def fetch_form(tools: Tools, row: ConnectionRow, api: Vendor, form_id: str
     if definition is None:
         return
     name = (row.tenant_id, row.source, fitting_id(form_id))
-    form, known = module.form(definition), await forms.get(tools.pool, *name)
+    try:
+        form = module.form(definition)
+    except NotOfSourceError:
+        return  # the records say that there is no definition
+    known = await forms.get(tools.pool, *name)
     # Not the text of them: SatisMeter's has counts in it that change with every answer.
     if known is None or module.form(known.definition) != form:
         await forms.fetched(tools.pool, *name, name=form.name, definition=definition, fields=form.fields)
@@ -93,24 +97,26 @@ async def chosen(row: ConnectionRow, api: Vendor) -> list[Listed]:
 
 
 async def pull(  # noqa: PLR0913 - what is pulled from whom, and how
-    tools: Tools, row: ConnectionRow, api: Vendor, form_id: str, since: datetime | None = None, *, compare: bool = False
+    tools: Tools, row: ConnectionRow, api: Vendor, form: Listed, since: datetime | None = None, *, compare: bool = False
 ) -> AsyncIterator[Step]:
     """Fetches what is new of a form, or what is newer than a time, and once a day, or if told to, removes what is gone.
 
     What was broken off goes on where it stopped. Raises `VendorError`.
     """
-    await fetch_form(tools, row, api, form_id)
-    begun = await pulls.begin(tools.pool, row.id, form_id, since, api.OVERLAP)
-    fetched = begun.fetched
-    async for page in api.pages(form_id, since=begun.since, checkpoint=begun.checkpoint):
-        stored = await _store(tools, row, form_id, page.payloads)
+    await fetch_form(tools, row, api, form.id)
+    begun = await pulls.begin(tools.pool, row.id, form.id, since, api.OVERLAP)
+    is_whole = begun.since is None
+    fetched, total = begun.fetched, form.responses if is_whole else None
+    async for page in api.pages(form.id, since=begun.since, checkpoint=begun.checkpoint):
+        stored = await _store(tools, row, form.id, page.payloads)
         await pulls.keep(tools.pool, begun, page.checkpoint, fetched=len(page.payloads), stored=stored)
         fetched += len(page.payloads)
-        yield Step(fetched=fetched, total=None if page.remaining is None else fetched + page.remaining)
+        yield Step(fetched=fetched, total=total if page.remaining is None else fetched + page.remaining)
     await pulls.finish(tools.pool, begun)
     removed = 0
-    if compare or begun.comparison_due:
-        removed = await _remove_gone(tools, row, api, form_id)
+    if is_whole or compare or begun.comparison_due:
+        # The first has just gone through all there is.
+        removed = 0 if is_whole else await _remove_gone(tools, row, api, form.id)
         await pulls.compared(tools.pool, begun)
     yield Step(fetched=fetched, total=fetched, removed=removed)
 

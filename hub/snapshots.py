@@ -104,8 +104,10 @@ def _is_undefined(snapshot: Snapshot, form: Form | None, records: Sequence[NewRe
         return snapshot.form_id is not None
     if form.updated_at is not None and snapshot.form_updated_at is not None:
         return form.updated_at < snapshot.form_updated_at
-    # Not every source says how old a form is; but an answer to what is not asked in it was asked later.
-    return any(b'"definition_missing":true' in bytes(record.metadata) for record in records)
+    # Not every source says how old a form is. What is not in it was asked later, or left it before.
+    return bool(snapshot.asked - form.asked) or any(
+        b'"definition_missing":true' in bytes(record.metadata) for record in records
+    )
 
 
 def _options(raw: Raw) -> Options:

@@ -119,6 +119,29 @@ async def test_what_cannot_be_registered_is_no_connection(
     assert await submissions_of(connection) == []
 
 
+async def test_a_formbricks_that_does_not_sign_has_to_be_accepted(
+    hub: Hub, vendor: FormbricksServer, connection: Connection
+) -> None:
+    """Else nothing it delivers would be taken."""
+    vendor.signs = False
+    arguments = ("connect", "formbricks", "--tenant", "acme", "--base-url", vendor.url, "--all", "--no-history")
+    refused = hub(*arguments)
+    assert refused.returncode == 1
+    assert "--accept-unsigned" in refused.stderr
+    assert vendor.webhooks == {}
+    assert await connection.fetchval("select count(*) from connections") == 0
+    assert hub(*arguments, "--accept-unsigned").returncode == 0
+    assert len(vendor.webhooks) == 1
+
+
+async def test_a_blank_tenant_is_refused(hub: Hub, vendor: FormbricksServer) -> None:
+    """Before anything is asked."""
+    refused = hub("connect", "formbricks", "--tenant", " ", "--base-url", vendor.url)
+    assert refused.returncode == 2
+    assert "tenant_id" in refused.stderr
+    assert vendor.requests == []
+
+
 @pytest.mark.parametrize("typed", ["9\n1\n", "one\n1\n"])
 async def test_a_number_that_is_not_there_is_asked_for_again(hub: Hub, vendor: FormbricksServer, typed: str) -> None:
     done = hub("connect", "formbricks", "--tenant", "acme", "--base-url", vendor.url, "--no-history", typed=typed)

@@ -82,7 +82,7 @@ async def pulled(tools: Tools, row: ConnectionRow, since: datetime | None = None
 
 async def steps(tools: Tools, row: ConnectionRow, api: Vendor, since: datetime | None = None) -> AsyncIterator[Step]:
     for form in await pulls.chosen(row, api):
-        async for step in pulls.pull(tools, row, api, form.id, since):
+        async for step in pulls.pull(tools, row, api, form, since):
             yield step
 
 
@@ -362,6 +362,18 @@ async def test_what_is_to_be_pulled_is_queued_once(
     assert [row["after"] for row in await connection.fetch(JOB)] == [timedelta(minutes=15)]
 
 
+async def test_the_place_of_a_connection_that_was_deleted_is_forgotten(
+    tools: Tools, row: ConnectionRow, connection: Connection
+) -> None:
+    """Nobody will go on there."""
+    await pulled(tools, row)
+    await jobs.due(tools)
+    assert await connection.fetchval("select count(*) from pulls") == 1
+    await connections.delete(tools.pool, row.id, None)
+    await jobs.due(tools)
+    assert await connection.fetchval("select count(*) from pulls") == 0
+
+
 async def test_a_shorter_interval_counts_at_once(
     tools: Tools, vendor: FormbricksServer, connection: Connection
 ) -> None:
@@ -415,6 +427,23 @@ async def test_a_refusal_stands_with_the_connection_in_our_own_words(
     found = await connections.get(tools.pool, row.id)
     assert found is not None
     assert found.last_error == "The vendor cannot be reached, or is busy"
+
+
+async def test_a_form_that_is_refused_costs_no_other(
+    tools: Tools, row: ConnectionRow, vendor: FormbricksServer, connection: Connection
+) -> None:
+    """The refusal stands with the connection."""
+    other = vendor.add_survey(SURVEY | {"id": "other"})
+    for survey in (SURVEY_ID, other):
+        vendor.respond(survey, f"of {survey}", data={"nps_main": 1})
+    async with pulls.vendor_of(tools, row) as api:
+        first, second = await pulls.chosen(row, api)
+    vendor.refused.add(first.id)
+    await jobs.pull(tools, queue.Pull(connection_id=row.id))
+    assert await submissions_of(connection) == [f"of {second.id}"]
+    found = await connections.get(tools.pool, row.id)
+    assert found is not None
+    assert found.last_error == "The vendor refuses what it is asked for (status 401)"
 
 
 async def test_a_form_is_fetched_by_itself(

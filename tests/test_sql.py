@@ -13,6 +13,7 @@ import pytest
 from msgspec import Struct
 
 from hub.db import SQL, Connection, open_pool, query
+from hub.db.analytics import NPS
 from hub.db.records import arguments
 from hub.model import NewRecord, Record, RecordFilter, RecordPatch, SubmissionFilter
 from hub.settings import Settings
@@ -191,8 +192,9 @@ async def explain(connection: Connection, statement: str, *arguments: object) ->
     nodes = [
         node
         for node in _walk(json.loads(text)[0]["Plan"])
-        # Nobody searches here, so that table is empty.
-        if "Scan" in str(node["Node Type"]) and node.get("Relation Name") != "search_tenants"
+        # A subquery reads nothing itself; and nobody searches here, so that table is empty.
+        if "Scan" in str(node["Node Type"]) and node["Node Type"] != "Subquery Scan"
+        if node.get("Relation Name") != "search_tenants"
     ]
     return Plan(
         indexes={str(node["Index Name"]) for node in nodes if "Index Name" in node},
@@ -345,6 +347,15 @@ async def test_submissions_are_found_by_the_user_of_their_records(seeded: Connec
 
 
 WEEK = (MIDDLE, MIDDLE + timedelta(days=7))
+DAYS = [WEEK[0] + timedelta(days=day) for day in range(7)]
+
+
+def measured(*kind: str) -> tuple[object, ...]:
+    """What the statement of a metric takes."""
+    selection = RecordFilter(tenant_id=BIG, field_id=("q1",), field_type=("nps",), since=WEEK[0], until=WEEK[1])
+    return (*arguments(selection), list(kind), None, DAYS, 50)
+
+
 SCORE_BY_DAY = """
 select date_trunc('day', collected_at), count(*) filter (where value_number >= 9) from feedback_records
 where tenant_id = $1 and field_id = $2 and field_type = 'nps' and collected_at between $3 and $4 group by 1
@@ -362,6 +373,9 @@ where tenant_id = $1 and field_id = $2 and field_type = 'nps' and collected_at b
             id="count",
         ),
         pytest.param(SCORE_BY_DAY, (BIG, "q1", *WEEK), id="score by day"),
+        pytest.param(NPS.statement, measured(), id="score by bucket"),
+        pytest.param(NPS.statement, measured("field_id"), id="score by question"),
+        pytest.param(query("analytics/span"), measured()[:-4], id="span"),
     ],
 )
 async def test_answers_to_one_field_are_counted_over_time_without_touching_the_table(
@@ -370,3 +384,21 @@ async def test_answers_to_one_field_are_counted_over_time_without_touching_the_t
     plan = await explain(seeded, statement, *values)
     assert (plan.indexes, plan.kinds) == ({FIELD}, {"Index Only Scan"}), plan.text
     assert 0 < plan.scanned <= 7 * 24 * 60 / 10 + 1, plan.text
+
+
+@pytest.mark.not_on_citus("plans are made by each node for its shards")
+@pytest.mark.xdist_group("seeded")
+async def test_fields_are_counted_without_touching_the_table(seeded: Connection) -> None:
+    """And of each the latest record is found by its time."""
+    plan = await explain(seeded, query("analytics/fields"), *arguments(RecordFilter(tenant_id=BIG)), 500)
+    assert (plan.indexes, plan.kinds) == ({FIELD, COLLECTED}, {"Index Only Scan", "Index Scan"}), plan.text
+    assert plan.scanned < ROWS * 0.75 + 50, plan.text
+
+
+@pytest.mark.not_on_citus("plans are made by each node for its shards")
+@pytest.mark.xdist_group("seeded")
+async def test_groups_by_an_answer_look_at_each_submission_once(seeded: Connection) -> None:
+    plan = await explain(seeded, NPS.statement, *measured("answer", "q2"))
+    assert plan.indexes == {FIELD, SUBMISSION}, plan.text
+    assert "Seq Scan" not in plan.kinds, plan.text
+    assert plan.scanned < 2 * 7 * 24 * 60 / 10 + 2, plan.text

@@ -239,8 +239,7 @@ async def change_connection(request: StrictRequest, id: FromPath[str]) -> Connec
     faults += _unfit(parts)
 
     def changed(row: ConnectionRow) -> ConnectionRow:
-        if row.status == "revoked":
-            raise ValidationFailed([InvalidParam("status", "is revoked, which is for good; make a new connection")])
+        _check_open(row)
         kept = vault.open(row.source, row.credentials)
         found = _read(lambda: _merged(kept.credentials, parts.credentials, row.source), faults)
         if wanted is None or found is None or faults:
@@ -276,6 +275,7 @@ async def renew_hook(request: StrictRequest, id: FromPath[str]) -> HookUrl:  # n
     vault, token = request.vault, new_token()
 
     def changed(row: ConnectionRow) -> ConnectionRow:
+        _check_open(row)
         kept = msgspec.structs.replace(vault.open(row.source, row.credentials), token=token)
         return msgspec.structs.replace(row, **msgspec.structs.asdict(vault.columns(kept)))
 
@@ -291,6 +291,11 @@ async def delete_connection(request: StrictRequest, id: FromPath[str]) -> None: 
     """Delete a connection. What came through it stays; the webhook at the vendor is not removed."""
     if not await connections.delete(request.pool, record_id(id), request.principal.tenant_id):
         raise _not_found()
+
+
+def _check_open(row: ConnectionRow) -> None:
+    if row.status == "revoked":
+        raise ValidationFailed([InvalidParam("status", "is revoked, which is for good; make a new connection")])
 
 
 async def _body(request: StrictRequest) -> bytes:

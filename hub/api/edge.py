@@ -42,7 +42,7 @@ class Exchange:
 
     __slots__ = (
         "code", "counts", "failure", "headers", "instance", "key_id", "path", "pattern", "problem_base", "request_id", "status",
-        "tenant_id",
+        "tenant_id", "without_body",
     )  # fmt: skip
 
     def __init__(self, request_id: str, path: str, headers: dict[bytes, bytes], problem_base: str) -> None:
@@ -58,6 +58,8 @@ class Exchange:
         self.key_id: str | None = None
         self.tenant_id: str | None = None
         self.counts: dict[str, int] = {}
+        self.without_body = False
+        """What is asked for with HEAD: an answer that is long to make may spare itself the trouble."""
 
     def render(self, error: Exception) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of the answer to a request that failed."""
@@ -141,7 +143,8 @@ class Edge:
         path = (scope.get("raw_path") or quote(scope["path"]).encode()).split(b"?", 1)[0].decode("latin-1")
         this = Exchange(request_id, path, headers, self._settings.problem_base_url)
         scope.setdefault("state", {})["exchange"] = this
-        reply = _Reply(this, send, without_body=scope["method"] == "HEAD")
+        this.without_body = scope["method"] == "HEAD"
+        reply = _Reply(this, send)
         try:
             await self._answer(scope, this, receive, reply)
         except Exception as error:  # noqa: BLE001 - the renderer, and the only one
@@ -285,8 +288,7 @@ def _redirect(path: str, query: bytes) -> tuple[int, dict[str, str], bytes]:
 class _Reply:
     """The way back: adds the request id, notes the status, leaves the body out of an answer to HEAD."""
 
-    def __init__(self, this: Exchange, send: Send, *, without_body: bool) -> None:
-        self.without_body = without_body
+    def __init__(self, this: Exchange, send: Send) -> None:
         self.started = False
         self._exchange = this
         self._send = send
@@ -297,7 +299,7 @@ class _Reply:
             self._exchange.status = message["status"]
             request_id = self._exchange.request_id.encode("latin-1")
             message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
-        elif message["type"] == "http.response.body" and self.without_body:
+        elif message["type"] == "http.response.body" and self._exchange.without_body:
             message["body"] = b""
         await self._send(message)
 

@@ -95,6 +95,9 @@ class Export:
         if compressed:
             headers["content-encoding"] = "gzip"
         body = _Body(send, headers, settings.request_timeout_seconds, compressed=compressed)
+        if self._request.exchange.without_body:
+            await body.finish()
+            return
         try:
             with state.exports:
                 async with asyncio.timeout(settings.export_timeout_seconds), exports.connected(settings) as connection:

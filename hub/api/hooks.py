@@ -106,15 +106,20 @@ async def _delivered(request: StrictRequest, row: ConnectionRow, body: bytes) ->
         await deliveries.repeated(request.pool, row)
         return "known"
     tally, problem = await _taken(request, row, payload)
-    unread = None if problem is None else _unread(request, body, problem)
+    request.exchange.counts = {
+        "submissions": tally.submissions,
+        "stale": tally.stale,
+        "kept": int(problem is not None),
+    }
+    if tally.unwanted and not tally.submissions and problem is None:
+        await deliveries.count(request.pool, row)
+        return "unwanted"
     stored = tally.submissions - tally.stale
-    await deliveries.settle(
-        request.pool, row, delivery, stored=stored, unread=unread, undefined=tally.undefined
-    )  # fmt: skip
-    request.exchange.counts = {"submissions": tally.submissions, "stale": tally.stale, "kept": int(unread is not None)}
+    unread = None if problem is None else _unread(request, body, problem)
+    await deliveries.settle(request.pool, row, delivery, stored=stored, unread=unread, undefined=tally.undefined)
     if unread is not None:
         return "kept"
-    return "stored" if tally.submissions else "unwanted" if tally.unwanted else "nothing"
+    return "stored" if tally.submissions else "nothing"
 
 
 def _is_ping(row: ConnectionRow, opened: Credentials, body: bytes) -> bool:

@@ -21,7 +21,7 @@ from hub.model import Timestamp, shown
 from hub.sources import SOURCES
 from hub.sources.bodies import legible
 from hub.sources.interface import Given, Options, Snapshot, UnreadableError
-from hub.sources.values import Members, members_of, text_of
+from hub.sources.values import Members, joined, members_of, text_of
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 
@@ -117,6 +117,13 @@ _MESSAGES_V2 = {
     400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 413: "Content Too Large", 422: "Unprocessable Entity",
     429: "Too Many Requests", 503: "Service Unavailable",
 }  # fmt: skip
+_INSERTED = (
+    "campaign", "method", "answers", "userId", "anonymousId", "traits", "forceSurvey", "rating", "feedback", "referrer", "language",
+)  # fmt: skip
+# By the names they have here.
+_ECHOED = {
+    "ending_id", "data", "variables", "ttc", "meta", "single_use_id", "language", "display_id",
+}  # fmt: skip
 _NO_KEY_V1 = {"x-Api-Key": "Header not provided or API Key invalid"}
 
 
@@ -162,7 +169,8 @@ async def insert_v1(request: StrictRequest) -> InsertedV1:
     except UnreadableError as error:
         raise BadRequest(f"Validation failed: {error}") from None
     if snapshot is None:
-        raise NotFound("Survey not found", details={"resource_type": "Survey"})
+        survey_id = text_of(members["surveyId"]) or ""
+        raise NotFound("Survey not found", details={"resource_id": survey_id, "resource_type": "Survey"})
     return InsertedV1(_answer(ResponseV1, snapshot, members))
 
 
@@ -213,7 +221,7 @@ async def insert_satismeter(request: StrictRequest) -> SatisMeterInserted:
         raise Unauthorized(str(error)) from None
     row = await _row(request, "satismeter", text_of(members_of(payload)["writeKey"]))
     try:
-        tally = await _take(request, row, payload, _given(request))
+        tally = await _take(request, row, _documented(payload), Given())
     except UnreadableError as error:
         raise BadRequest(str(error)) from None
     if tally.known and not _changed(tally):
@@ -239,16 +247,20 @@ async def _row(request: StrictRequest, source: str, key: str | None) -> Connecti
 
 async def _insert(request: StrictRequest, row: ConnectionRow) -> tuple[Snapshot | None, Members]:
     """What was stored, if its survey is wanted, and how it was said. Raises `UnreadableError`."""
-    payload = legible(await request.body())
-    given = _given(request)
+    members = members_of(legible(await request.body()))
+    members.pop("id", None)
+    payload = joined(members)
+    given = Given(submission_id=request.headers.get("idempotency-key", "").strip() or None)
     snapshot: Snapshot = SOURCES[row.source].snapshot(payload, given)
     tally = await _take(request, row, payload, given)
     await _settle(request, row, tally)
-    return None if tally.unwanted else snapshot, members_of(payload)
+    return None if tally.unwanted else snapshot, members
 
 
-def _given(request: StrictRequest) -> Given:
-    return Given(submission_id=request.headers.get("idempotency-key", "").strip() or None)
+def _documented(payload: Raw) -> Raw:
+    """What a body may say. The key is in many hands, and must not open what other responses are."""
+    members = members_of(payload)
+    return joined({name: members[name] for name in _INSERTED if name in members})
 
 
 async def _take(request: StrictRequest, row: ConnectionRow, payload: Raw, given: Given) -> Tally:
@@ -268,7 +280,7 @@ def _changed(tally: Tally) -> bool:
 
 async def _settle(request: StrictRequest, row: ConnectionRow, tally: Tally) -> None:
     request.exchange.counts = {"submissions": tally.submissions, **msgspec.structs.asdict(tally.changes)}
-    await deliveries.inserted(request.pool, row, stored=tally.submissions - tally.stale, undefined=tally.undefined)
+    await deliveries.count(request.pool, row, stored=tally.submissions - tally.stale, undefined=tally.undefined)
 
 
 def _answer(kind: type[R], snapshot: Snapshot, members: Members) -> R:
@@ -288,9 +300,5 @@ def _answer(kind: type[R], snapshot: Snapshot, members: Members) -> R:
         **told,
     )
 
-
-_ECHOED = {
-    "ending_id", "data", "variables", "ttc", "meta", "single_use_id", "language", "display_id",
-}  # fmt: skip
 
 ROUTES = (insert_v1, insert_v2, insert_satismeter)

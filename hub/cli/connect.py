@@ -1,6 +1,6 @@
 """`hub connect`."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import click
@@ -10,6 +10,7 @@ from msgspec import Raw, structs
 from hub.cli.connections import run_with
 from hub.cli.pull import fetch
 from hub.cli.terminal import fail, print_table
+from hub.model import TenantId
 from hub.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ DEFAULT_MINUTES = 60
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """What is the same for every survey tool."""
 
-    tenant_id: str
-    name: str | None
+    tenant_id: TenantId
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None
     forms: tuple[str, ...]
     all_forms: bool
     every: int
@@ -75,7 +76,7 @@ def connect_formbricks(
     from hub.credentials import Formbricks  # noqa: PLC0415
 
     opened = Formbricks(api_key=api_key, accept_unsigned=accept_unsigned)
-    _connect(settings, "formbricks", opened, base_url, msgspec.convert(wish, Wish))
+    _connect(settings, "formbricks", opened, base_url, _wish(wish))
 
 
 @connect.command("typeform")
@@ -92,7 +93,7 @@ def connect_typeform(settings: Settings, access_token: str, base_url: str | None
     """Connect a Typeform account, with a token that may read forms and responses and write webhooks."""
     from hub.credentials import Typeform  # noqa: PLC0415
 
-    _connect(settings, "typeform", Typeform(access_token=access_token), base_url, msgspec.convert(wish, Wish))
+    _connect(settings, "typeform", Typeform(access_token=access_token), base_url, _wish(wish))
 
 
 @connect.command("satismeter")
@@ -113,7 +114,14 @@ def connect_satismeter(settings: Settings, api_key: str, project_id: str, base_u
     from hub.credentials import SatisMeter  # noqa: PLC0415
 
     opened = SatisMeter(api_key=api_key, project_id=project_id)
-    _connect(settings, "satismeter", opened, base_url, msgspec.convert(wish, Wish))
+    _connect(settings, "satismeter", opened, base_url, _wish(wish))
+
+
+def _wish(options: dict[str, object]) -> Wish:
+    try:
+        return msgspec.convert(options | {"tenant_id": str(options["tenant_id"]).strip()}, Wish)
+    except msgspec.ValidationError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _connect(settings: Settings, source: str, opened: "Credentials", base_url: str | None, wish: Wish) -> None:
@@ -214,7 +222,7 @@ async def _keep(  # noqa: PLR0913, PLR0917 - the columns of a row
 
 async def _register(tools: "Tools", row: "ConnectionRow", api: "Vendor") -> None:
     """Has the vendor deliver, and keeps the secret that it tells this once. Without it there is no connection."""
-    from hub.credentials import hook_path  # noqa: PLC0415
+    from hub.credentials import Formbricks, hook_path  # noqa: PLC0415
     from hub.db import connections  # noqa: PLC0415
     from hub.pull.interface import VendorError  # noqa: PLC0415
 
@@ -225,6 +233,12 @@ async def _register(tools: "Tools", row: "ConnectionRow", api: "Vendor") -> None
     except VendorError as error:
         await connections.delete(tools.pool, row.id, None)
         fail(f"{error}\nNothing was changed. --pull-only connects without webhooks.")
+    if not registration.secrets and isinstance(kept.credentials, Formbricks) and not kept.credentials.accept_unsigned:
+        await api.unregister(url, row.forms)
+        await connections.delete(tools.pool, row.id, None)
+        fail(
+            "This Formbricks does not sign what it delivers. Nothing was changed. --accept-unsigned takes it all the same."
+        )
     opened = structs.replace(kept.credentials, webhook_secrets=registration.secrets)
     sealed = tools.vault.columns(structs.replace(kept, credentials=opened)).credentials
     await connections.change(tools.pool, row.id, None, lambda found: structs.replace(found, credentials=sealed))

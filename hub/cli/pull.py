@@ -22,8 +22,11 @@ class Since(click.ParamType[datetime]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         try:
             if match := re.fullmatch(r"(\d+)([dh])", str(value)):
-                back = int(match[1]) * (timedelta(days=1) if match[2] == "d" else timedelta(hours=1))
-                return datetime.now(UTC) - back
+                # Whole days and hours, so that the same command goes on with what was broken off.
+                now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+                if match[2] == "h":
+                    return now - timedelta(hours=int(match[1]))
+                return now.replace(hour=0) - timedelta(days=int(match[1]))
             moment = datetime.fromisoformat(str(value))
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is neither a time back from now (90d, 12h) nor a date (2026-01-31)", param, ctx)
@@ -65,7 +68,7 @@ async def fetch(tools: "Tools", row: "ConnectionRow", since: datetime | None = N
             for form in forms:
                 step = pulls.Step(fetched=0)
                 with progress.Meter(sys.stderr, f"responses to {form.name or form.id}", None) as meter:
-                    async for step in pulls.pull(tools, row, api, form.id, since, compare=True):
+                    async for step in pulls.pull(tools, row, api, form, since, compare=True):
                         meter.expect(step.total)
                         meter.advance(step.fetched, step.fetched)
                 fetched, removed = fetched + step.fetched, removed + step.removed

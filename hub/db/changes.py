@@ -87,7 +87,7 @@ async def page(  # noqa: PLR0913 - what is asked for, and of what
 
 
 async def expire(pool: Pool, days: int) -> int:
-    """Forgets what was told longer ago, in small steps, unless another process is at it; how many there were."""
+    """Forgets what was told longer ago, in small steps; how many there were."""
     count, step = 0, _EXPIRE_STEP
     while step == _EXPIRE_STEP:
         async with pool.acquire() as connection:

@@ -57,8 +57,8 @@ async def settle(  # noqa: PLR0913 - what became of a delivery
             await connections.failed(connection, row.id, unread.error, counts)
 
 
-async def inserted(pool: Pool, row: ConnectionRow, *, stored: int, undefined: Collection[str]) -> None:
-    """Notes that somebody inserted responses, and has the forms fetched that they show to be unknown."""
+async def count(pool: Pool, row: ConnectionRow, *, stored: int = 0, undefined: Collection[str] = ()) -> None:
+    """Notes what may come again: a response that was inserted, a delivery that is not wanted as things are."""
     async with pool.acquire() as connection, connection.transaction():
         await _fetch(connection, row, undefined)
         await connections.succeeded(connection, row.id, Counts(received=1, stored=stored))

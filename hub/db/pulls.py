@@ -8,13 +8,14 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from hub.db import Pool, connections, query
+from hub.db import Connection, Pool, connections, query
 from hub.db.connections import Counts
 
 _BEGIN = query("pulls/begin")
 _KEEP = query("pulls/keep")
 _FINISH = query("pulls/finish")
 _COMPARED = query("pulls/compared")
+_FORGET = query("pulls/forget")
 _TRY_LOCK = query("pulls/try_lock")
 _UNLOCK = query("pulls/unlock")
 
@@ -66,6 +67,11 @@ async def finish(pool: Pool, pull: Pull) -> None:
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(_FINISH, pull.connection_id, pull.form_id)
         await connections.succeeded(connection, pull.connection_id, Counts())
+
+
+async def forget_deleted(connection: Connection) -> None:
+    """Forgets the pulls of connections that are no more."""
+    await connection.execute(_FORGET)
 
 
 async def compared(pool: Pool, pull: Pull) -> None:

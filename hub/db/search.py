@@ -184,6 +184,6 @@ async def terms(pool: Pool, selection: RecordFilter, search: TermSearch) -> tupl
     """From how many texts, the latest of the selection, and the terms that most of them have."""
     async with pool.acquire() as connection:
         rows = await connection.fetch(_TERMS, *arguments(selection), search.segment, _TEXTS_OF_TERMS, search.limit)
-    texts: int = rows[0]["texts"] if rows else 0
+    texts: int = rows[0]["texts"]  # without a term there is a row as well
     found = [Term(term=row["term"], label=row["label"], count=row["count"]) for row in rows if row["term"] is not None]
     return texts, found

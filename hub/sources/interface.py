@@ -102,6 +102,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """Sorts the snapshots of one submission; compared as text."""
     form_updated_at: datetime | None = None
     """When the form was last changed before it was answered, where the payload tells."""
+    asked: frozenset[str] = frozenset()
+    """The questions of the form as it was answered, where the payload tells."""
     payload: Raw
 
 
@@ -112,6 +114,7 @@ class Form(Struct, frozen=True, kw_only=True):
     name: str | None
     fields: int
     updated_at: datetime | None = None
+    asked: frozenset[str] = frozenset()
 
 
 class About(Struct, frozen=True, kw_only=True):

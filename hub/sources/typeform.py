@@ -246,6 +246,7 @@ def snapshot(item: Raw, given: Given) -> Snapshot:
         completed_at=completed_at,
         duration_seconds=seconds if seconds >= 0 else None,
         order=_order(response),
+        asked=frozenset(field.id for field in _fields(members_of(response.definition)["fields"])),
         payload=joined(members_of(item), stated),
     )
 
@@ -329,6 +330,7 @@ def form(definition: Raw) -> Definition:
         form_id=_name_of(found["id"]),
         name=text_of(found["title"]),
         fields=sum(field.type not in HOLDERS for field in fields.values()),
+        asked=frozenset(fields),
         language=text_of(members_of(found["settings"])["language"]),
         questions=fields,
     )

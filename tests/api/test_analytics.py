@@ -423,3 +423,28 @@ async def test_what_cannot_be_asked_of_submissions(client: httpx.AsyncClient) ->
     assert {fault["name"] for fault in answer.json()["invalid_params"]} == {
         "tenant_id", "group_by", "latest_per_user", "field_id", "tz", "compare",
     }  # fmt: skip
+
+
+async def test_groups_have_their_latest_names(client: httpx.AsyncClient) -> None:
+    """Of a survey, a question, a question in parts, an option: what it is called among the selected records."""
+    names = {
+        "source_id": "source_name",
+        "field_id": "field_label",
+        "field_group_id": "field_group_label",
+        "value_id": "value_text",
+    }
+    for day, word in (("01", "first"), ("02", "second"), ("03", "last")):
+        await stored(
+            client,
+            score(
+                9, f"2026-08-{day}", submission_id=day,
+                **{key: f"the {key}" for key in names}, **{name: f"{word} {name}" for name in names.values()},
+            ),
+        )  # fmt: skip
+    for key, name in names.items():
+        (group,) = (await measured(client, "nps", f"group_by={key}"))["groups"]
+        assert (group["key"], group["label"]) == (f"the {key}", f"last {name}")
+        (group,) = (await measured(client, "nps", f"group_by={key}&until=2026-08-02T23:00:00Z"))["groups"]
+        assert group["label"] == f"second {name}"
+    (group,) = (await measured(client, "nps", "group_by=source_type"))["groups"]
+    assert (group["key"], group["label"]) == ("survey", None)

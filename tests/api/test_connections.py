@@ -264,8 +264,11 @@ async def test_a_revoked_connection_stays_and_stays_revoked(client: httpx.AsyncC
 
     assert (revoked["status"], revoked["credentials"]) == ("revoked", [])
     assert (await kept(connection, created)).credentials == Formbricks()
-    answer = await client.patch(f"{URL}/{created['id']}", json={"status": "active"})
-    assert list(faults(answer)) == ["status"]
+    for answer in (
+        await client.patch(f"{URL}/{created['id']}", json={"status": "active"}),
+        await client.post(f"{URL}/{created['id']}/hook"),
+    ):
+        assert list(faults(answer)) == ["status"]
     assert (await client.get(URL)).json() == {"data": [revoked]}
 
 

@@ -264,6 +264,14 @@ async def test_nothing_is_an_empty_file(client: httpx.AsyncClient, format_: str)
         assert answer.text == {"csv": "id\n", "ndjson": ""}[format_]
 
 
+async def test_who_asks_for_the_head_costs_nothing(settings: Settings) -> None:
+    """Nothing is copied: the database need not even be there."""
+    app = create_app(msgspec.structs.replace(settings, database_url="postgresql://u@127.0.0.1:1/x"))
+    async with client_of(app) as client:
+        answer = await client.head(f"{EXPORT}?tenant_id=acme&format=ndjson")
+    assert (answer.status_code, answer.headers["content-type"], answer.content) == (200, "application/x-ndjson", b"")
+
+
 async def test_what_is_wrong_with_the_query_is_a_problem(client: httpx.AsyncClient) -> None:
     answer = await client.get(f"{EXPORT}?format=xml&columns=id,name&escape_formulas=maybe&value_number_min=x")
     assert answer.status_code == 400

@@ -311,8 +311,8 @@ async def test_only_the_chosen_surveys_are_stored(client: httpx.AsyncClient) -> 
     assert await records(client) == {}
     assert await hook.counts() == (1, 0, 0, 0)
 
-    chosen = await connect(client, forms=["another", SURVEY_ID])
-    assert await chosen.deliver(FORMBRICKS, "w1") == "stored"
+    await client.patch(f"/v1/connections/{hook.id}", json={"forms": ["another", SURVEY_ID]})
+    assert await hook.deliver(FORMBRICKS, "w1") == "stored"
 
 
 async def test_the_options_of_the_connection_hold(client: httpx.AsyncClient) -> None:
@@ -343,6 +343,22 @@ async def test_a_form_that_is_not_known_is_fetched_later(client: httpx.AsyncClie
     changed["data"]["survey"]["updatedAt"] = "2026-11-01T00:00:00.000Z"
     assert await hook.deliver(json.dumps(changed).encode()) == "stored"
     assert await queued(connection) == [wanted]
+
+
+async def test_a_form_is_fetched_again_when_a_question_is_not_in_it(
+    client: httpx.AsyncClient, connection: Database
+) -> None:
+    """Not every tool says when a form was changed."""
+    hook = await connect(client, "typeform")
+    form = json.loads((SOURCES / "typeform/20_form_definition.json").read_text())
+    shorter = form | {"fields": form["fields"][:1]}
+    put = f"/v1/sources/typeform/forms/{form['id']}?tenant_id=acme"
+    for definition, wanted in ((shorter, True), (form, False)):
+        await connection.execute("delete from pgqueuer")
+        await connection.execute("delete from deliveries")
+        assert (await client.put(put, json=definition)).status_code == 200
+        assert await hook.deliver(TYPEFORM) == "stored"
+        assert bool(await queued(connection)) == wanted
 
 
 UNREADABLE = [
@@ -522,7 +538,7 @@ async def test_an_answer_comes_within_a_second_whatever_holds_up_the_submission(
     hook = await connect(client)
     await hook.deliver(PARTIAL)
     async with connection.transaction():
-        await connection.execute("select * from submissions for update")
+        await connection.execute("select * from submissions where tenant_id = 'acme' for update")
         begun = time.monotonic()
         assert await hook.deliver(FORMBRICKS) == "kept"
         assert time.monotonic() - begun < 1

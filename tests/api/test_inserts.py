@@ -103,6 +103,15 @@ async def test_a_survey_is_all_that_is_required(client: httpx.AsyncClient, conne
 
 
 @pytest.mark.usefixtures("formbricks")
+async def test_formbricks_gives_the_ids(client: httpx.AsyncClient) -> None:
+    """One that is sent is no more taken here than there."""
+    data = (await post(client, V1, BODY | {"id": "mine"})).json()["data"]
+
+    assert data["id"] != "mine"
+    assert data["id"] == (await post(client, V1, BODY)).json()["data"]["id"]
+
+
+@pytest.mark.usefixtures("formbricks")
 async def test_a_response_that_is_sent_again_is_the_same(client: httpx.AsyncClient) -> None:
     """By its content, or by the key that the sender gives it."""
     ids = [(await post(client, path, BODY)).json()["data"]["id"] for path in (V1, V1, V2)]
@@ -182,7 +191,14 @@ async def test_a_survey_that_was_not_chosen_is_not_found(client: httpx.AsyncClie
     await connect(client, credentials={"insert_key": KEY}, forms=["chosen"])
 
     first, second = await post(client, V1, BODY), await post(client, V2, BODY)
-    assert (first.status_code, first.json()["code"], first.json()["message"]) == (404, "not_found", "Survey not found")
+    assert (first.status_code, first.json()) == (
+        404,
+        {
+            "code": "not_found",
+            "message": "Survey not found",
+            "details": {"resource_id": BODY["surveyId"], "resource_type": "Survey"},
+        },
+    )
     assert (second.status_code, second.json()) == (
         404,
         {"error": {"code": 404, "message": "Not Found", "details": [{"field": "survey", "issue": "not found"}]}},
@@ -251,6 +267,29 @@ async def test_a_response_that_was_inserted_before_is_a_duplicate(
     assert await connection.fetchval("select count(*) from submissions") == 4
     (state,) = (await client.get("/v1/connections")).json()["data"]
     assert (state["received"], state["stored"], state["duplicates"]) == (7, 4, 3)
+
+
+@pytest.mark.usefixtures("satismeter")
+async def test_a_write_key_does_not_open_other_responses(client: httpx.AsyncClient, connection: Database) -> None:
+    """It is in the pages of everybody who shows a survey: who has it adds responses, and changes none."""
+    hook = await connect(client, "satismeter")
+    theirs = {"response": {"id": "r1", "campaign": "c", "created": "2026-01-01T00:00:00Z", "answers": [], "rating": 9}}
+    await hook.deliver(json.dumps(theirs).encode())
+    before = await records(client)
+
+    forged = {
+        "id": "r1",
+        "created": "2027-01-01T00:00:00Z",
+        "rating": 0,
+        "response": theirs["response"],
+        "user": {"userId": "x"},
+    }
+    assert (await insert(client, **forged)).status_code == 200
+    body = INSERT | {"writeKey": "wk", "rating": 1}
+    answer = await client.post(SATISMETER, json=body, headers={"authorization": "", "idempotency-key": "r1"})
+    assert answer.status_code == 200
+    assert await connection.fetchval("select count(*) from submissions") == 3
+    assert before.items() <= (await records(client)).items()
 
 
 @pytest.mark.usefixtures("satismeter")

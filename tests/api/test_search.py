@@ -142,6 +142,15 @@ async def test_tenant_finds_its_own_texts_only(client: httpx.AsyncClient, bound:
         assert (await bound.get(url, params={"tenant_id": "other", "q": "export"})).status_code == 403
 
 
+@pytest.mark.parametrize("tenant", ["o'neill", "a\\b 'c' & !d|(e):*", "Ä" * 255, "the"])
+async def test_tenant_may_be_called_anything(client: httpx.AsyncClient, tenant: str) -> None:
+    """Its name is part of what is looked for."""
+    await store(client, "our export", tenant_id=tenant)
+
+    assert await found(client, "export", tenant_id=tenant) == ["our export"]
+    assert [term["label"] for term in (await terms(client, tenant_id=tenant))["terms"]] == ["export"]
+
+
 async def test_filters_of_records_apply(client: httpx.AsyncClient) -> None:
     await store(client, "export one", source_id="a")
     await store(client, "export two", source_id="b")
@@ -248,6 +257,8 @@ async def test_terms_are_the_words_of_most_texts(client: httpx.AsyncClient) -> N
     assert [term["label"] for term in others] == ["dashboards", "slow"]
     assert len(await found(client, **dict(parse_qsl(first["records"])))) == 2
     assert len((await terms(client, limit=1))["terms"]) == 1
+    await store(client, "42", "43", tenant_id="numbers")
+    assert await terms(client, tenant_id="numbers") == {"texts": 2, "complete": True, "terms": []}
     nobodys = await terms(client, tenant_id="nobody")
     assert nobodys == {"texts": 0, "complete": True, "terms": []}
 

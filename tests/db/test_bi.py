@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from hub.db import Pool, bi, records
+from hub.db.migrate import migrate
 from hub.model import NewRecord
 from tests.conftest import make_record
 from tests.databases import connect
@@ -147,6 +148,9 @@ async def test_function_of_a_reader_is_shown_its_rows_only(pool: Pool, reader: C
     await store(pool, *(nps(9, value_text=f"{tenant} says") for tenant in ("acme",)), nps(3, tenant_id="other", value_text="secret"))  # fmt: skip
     said: list[str] = []
     reader.add_log_listener(lambda _, message: said.append(str(message)))
+    # An index on the tenant would be a fence by chance.
+    for name in ("indexscan", "indexonlyscan", "bitmapscan"):
+        await reader.execute(f"set enable_{name} = off")
     await reader.execute("set default_transaction_read_only = off; set client_min_messages = notice")
     await reader.execute(
         "create function pg_temp.leak(a text) returns boolean language plpgsql cost 0.0000001"
@@ -253,6 +257,28 @@ async def test_a_dropped_reader_leaves_nothing(connection: Connection, dsn: str)
     assert not await bi.drop_reader(connection, name)
     assert not await bi.drop_reader(connection, "postgres")
     assert await connection.fetchval("select count(*) from pg_roles where rolname = $1", name) == 0
+
+
+@NOT_ON_CITUS
+async def test_an_owner_that_is_no_superuser_can_make_readers(empty_dsn: str) -> None:
+    """It has to be allowed to create roles, and no more."""
+    owner = f"owner_{token_hex(6)}"
+    database = urlsplit(empty_dsn).path.removeprefix("/")
+    async with connect(empty_dsn) as administrator:
+        await administrator.execute(f"create role {owner} login createrole password 'x'")
+        await administrator.execute(f"alter database {database} owner to {owner}")
+        await administrator.execute(f"grant all on schema public to {owner}")
+        try:
+            host = urlsplit(empty_dsn).netloc.rpartition("@")[2]
+            dsn = urlsplit(empty_dsn)._replace(netloc=f"{owner}:x@{host}").geturl()
+            await migrate(dsn)
+            async with connect(dsn) as connection, reading(connection, dsn, "acme") as reader:
+                assert await reader.fetch("select * from feedback") == []
+        finally:
+            await administrator.execute(f"alter database {database} owner to current_user")
+            await administrator.execute(f"reassign owned by {owner} to current_user")
+            await administrator.execute(f"drop owned by {owner}")
+            await administrator.execute(f"drop role {owner}")
 
 
 @NOT_ON_CITUS

@@ -9,10 +9,12 @@ import msgspec
 import pytest
 
 from hub.db import Pool, query, records, search
+from hub.db.records import arguments
 from hub.db.search import Index, Search
 from hub.model import NewRecord, RecordFilter
 from tests.conftest import make_record
 from tests.databases import connect
+from tests.test_sql import explain
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 ACME = RecordFilter(tenant_id="acme")
@@ -114,6 +116,39 @@ async def test_two_processes_may_make_words_of_one_tenant(pool: Pool) -> None:
     assert await asyncio.gather(*(index.catch_up("acme") for index in indexes)) == [True] * 3
     async with pool.acquire() as connection:
         assert await connection.fetchval("select count(*) from search_texts where words is not null") == 300
+
+
+SEED = """
+insert into feedback_records (
+    id, collected_at, created_at, updated_at, source_type, field_id, field_type, value_text, tenant_id, submission_id
+)
+select gen_random_uuid(), '2026-01-01'::timestamptz + n * interval '1 minute', now(), now(), 'survey', 'q', 'text',
+    'words of all ' || n || case when n % 10 = 0 then ' export' else '' end || case when n < 10000 and n % 10 = 1 then ' legacy' else '' end,
+    $1, 's' || n
+from generate_series(0, $2 - 1) as n
+"""
+
+
+@pytest.mark.not_on_citus("plans are made by each node for its shards")
+async def test_first_page_reads_little(pool: Pool, index: Index) -> None:
+    """Of a frequent word the latest texts, of one nobody says any more its own, in a small tenant none of the large one's."""
+    async with pool.acquire() as connection:
+        for tenant, count in (("large", 30_000), ("small", 300)):
+            await connection.execute(SEED, tenant, count)
+            assert await index.catch_up(tenant)
+        await connection.execute("vacuum analyze feedback_records, search_texts")
+
+        async def read(most: int, name: str, tenant: str, q: str, *more: object) -> None:
+            words = await connection.fetchval(query("search/words"), tenant, q)
+            values = (*arguments(RecordFilter(tenant_id=tenant)), None, 101, None, None, q, words, *more)
+            plan = await explain(connection, query(f"search/{name}"), *values)
+            assert "Seq Scan" not in plan.kinds, plan.text
+            assert 0 < plan.scanned <= most, plan.text
+
+        # What a CTE has is read twice; each hit on the page, and what its submission scored, besides.
+        await read(2 * 5000 + 4 * 101, "page_latest", "large", "export", 5000)
+        await read(2 * 1000 + 4 * 101, "page", "large", "legacy")
+        await read(2 * 30 + 4 * 30, "page", "small", "export")
 
 
 async def test_every_language_is_known_to_the_database(connection: Connection) -> None:

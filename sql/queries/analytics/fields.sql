@@ -16,8 +16,8 @@ cross join lateral (
         metadata -> 'total_items' is not null as ranked
     from feedback_records
     where /* include records/_filter */
-    and field_id = listed.field_id and field_type = listed.field_type
-    order by collected_at desc, id
+    and field_id = listed.field_id and field_type = listed.field_type and collected_at = listed.last_seen
+    order by id
     limit 1
 ) as latest
 order by listed.records desc, listed.field_id, listed.field_type

@@ -1,4 +1,11 @@
--- What the groups are called: the latest name among the selected records. One look into an index each, where there is one.
+-- What the groups are called: the name that the latest record of each has. When that was is counted first, for a search backwards in
+-- time would go through all records to find the last one of a rare group.
+with latest as (
+    select /* include analytics/_key */ as key, max(collected_at) as last
+    from feedback_records
+    where /* include records/_filter */
+    group by 1
+)
 select key, (
     select case ($32::text[])[1]
         when 'source_id' then source_name
@@ -8,13 +15,10 @@ select key, (
     end
     from feedback_records
     where /* include records/_filter */
-    and case ($32::text[])[1]
-        when 'source_id' then source_id
-        when 'field_id' then field_id
-        when 'field_group_id' then field_group_id
-        when 'value_id' then value_id
-    end = key
-    order by collected_at desc, id
+    and /* include analytics/_key */ = key
+    and collected_at = last
+    order by id
     limit 1
 ) as label
-from unnest($33::text[]) as key
+from latest
+where key = any($33::text[])

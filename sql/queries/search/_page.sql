@@ -9,6 +9,7 @@ page as (
         from feedback_records
         where /* include records/_filter */
         and submission_id = h.submission_id and field_id = h.field_id
+        limit 1 -- there is one; said so, that each is looked up by itself, and only until the page is full
     ) as r
     left join lateral (/* include search/_nps */) as s on true
     where /* include search/_segment */

@@ -7,6 +7,11 @@ with latest as materialized (
     order by collected_at desc, id
     limit $38
 ),
-hits as (select * from latest where words @@ $37::text::tsquery),
+hits as (
+    select submission_id, field_id, id, collected_at from latest
+    where words @@ $37::text::tsquery
+    order by collected_at desc, id
+    offset 0
+),
 /* include search/_page */
 having count(*) = $33 or (select count(*) from latest) < $38
