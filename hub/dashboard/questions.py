@@ -110,7 +110,7 @@ async def _matrix(ask: Ask, asked: Asked, name: str) -> list[tuple[str, Question
     return [(name, Question(
         label="", href=None, note=f"{number(max(row.measure.submissions for row in rows))} answers",
         stacks=[
-            Stack(label=row.label or row.key or "", count=row.measure.count, slices=charts.stacked([
+            Stack(label=row.label or row.key or "", count=row.measure.count, href=f"records?{row.records}" if row.records else None, slices=charts.stacked([
                 (kinds[key], options[key], next((o.count for o in row.measure.options if o.key == key), 0),
                  _within(row.records, **{by: key}))
                 for key in options

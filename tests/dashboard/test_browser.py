@@ -100,7 +100,7 @@ def test_every_answer_to_a_question_leads_to_its_records(visit: Visit) -> None:
     links = visit.page.eval_on_selector_all(
         ".question .rows li, .question svg a",
         """marks => marks.map(mark => mark.matches("li")
-            ? [mark.querySelector("a[href^=records]")?.getAttribute("href"), mark.querySelector(".n").textContent]
+            ? [mark.querySelector(".label a")?.getAttribute("href"), mark.querySelector(".n").textContent]
             : [mark.getAttribute("href"), mark.getAttribute("aria-label")?.split(": ").pop()])""",
     )
     counted = [
