@@ -1,5 +1,6 @@
 """The page `/`: every number asked of the functions that answer the HTTP API, then put where the template shows it."""
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from functools import partial
@@ -14,7 +15,7 @@ from hub.dashboard import charts
 from hub.dashboard.asked import PERIODS, Asked
 from hub.dashboard.charts import Point, Slice
 from hub.dashboard.health import health
-from hub.dashboard.questions import questions
+from hub.dashboard.questions import Ask, questions
 from hub.dashboard.render import NOTHING, day, number, signed
 from hub.dashboard.scores import SCORES, Part, Score
 from hub.dashboard.together import together
@@ -44,6 +45,8 @@ from hub.periods import Interval
 _INTERVALS: dict[Interval, str] = {"day": "Day", "week": "Week", "month": "Month"}
 _BAR_HEIGHT = 48
 _TILES = 3
+# Metrics of one page: the other connections are for everybody else, and who waits here waits as long as it takes.
+_AT_ONCE = 3
 # What has selects of its own, or is no filter.
 _NOT_CHIPS = {"tenant_id", "source_id", "field_id", "since", "until"}
 
@@ -52,9 +55,10 @@ async def overview(
     pool: Pool, index: Index, asked: Asked, tenants: Sequence[str], key_tenant_id: str | None
 ) -> Overview:
     """Everything on the page. What can be asked at the same time is."""
+    ask = partial(_found, pool, asyncio.Semaphore(_AT_ONCE))
     volume, sources, catalogue, members, choice = await together(
-        _report(pool, VOLUME, asked),
-        _found(pool, VOLUME, asked.without("source_id").selection, Breakdown(group_by="source_id")),
+        _report(ask, VOLUME, asked),
+        ask(VOLUME, asked.without("source_id").selection, Breakdown(group_by="source_id")),
         fields(pool, asked.selection),
         stored.members(pool, asked.selection.tenant_id),
         fields(pool, asked.without("field_id").selection),
@@ -69,9 +73,9 @@ async def overview(
     said, incoming, detail, answered, *reports = await together(
         words(pool, index, asked),
         health(pool, asked, sources, catalogue.fields, key_tenant_id),
-        _detail(pool, asked, chosen, group_by),
-        questions(partial(_found, pool), asked, catalogue.fields),
-        *(_report(pool, SCORES[name].metric, asked) for name in names),
+        _detail(ask, asked, chosen, group_by),
+        questions(ask, asked, catalogue.fields),
+        *(_report(ask, SCORES[name].metric, asked) for name in names),
     )
     found = dict(zip(names, reports, strict=True))
     tiles = [_score_tile(SCORES[name], report, asked, name, chosen) for name, report in found.items()]
@@ -95,24 +99,23 @@ def _scored(asked: Asked, there: Collection[str | None]) -> list[FieldType]:
 
 
 async def _detail(
-    pool: Pool, asked: Asked, name: FieldType | None, group_by: str
+    ask: Ask, asked: Asked, name: FieldType | None, group_by: str
 ) -> tuple[Report[Any] | None, Report[Any] | None, Report[Any] | None]:
     """The chosen score before, by group, and by group before."""
     if name is None:
         return None, None, None
     metric = SCORES[name].metric
     before, groups, groups_before = await together(
-        _before(pool, metric, asked),
-        _report(pool, metric, asked, group_by=group_by),
-        _before(pool, metric, asked, group_by=group_by),
+        _before(ask, metric, asked),
+        _report(ask, metric, asked, group_by=group_by),
+        _before(ask, metric, asked, group_by=group_by),
     )
     return before, groups, groups_before
 
 
-async def _report(pool: Pool, metric: Metric[Any], asked: Asked, *, group_by: str | None = None) -> Report[Any] | None:
+async def _report(ask: Ask, metric: Metric[Any], asked: Asked, *, group_by: str | None = None) -> Report[Any] | None:
     """Over time, and against the period before if there is one. None where several scales have no common score."""
-    return await _found(
-        pool,
+    return await ask(
         metric,
         asked.selection,
         Breakdown(
@@ -122,15 +125,18 @@ async def _report(pool: Pool, metric: Metric[Any], asked: Asked, *, group_by: st
     )  # fmt: skip
 
 
-async def _before(pool: Pool, metric: Metric[Any], asked: Asked, *, group_by: str | None = None) -> Report[Any] | None:
+async def _before(ask: Ask, metric: Metric[Any], asked: Asked, *, group_by: str | None = None) -> Report[Any] | None:
     """The same for the period before."""
     if asked.earlier is None:
         return None
-    return await _report(pool, metric, structs.replace(asked, selection=asked.earlier, earlier=None), group_by=group_by)
+    return await _report(ask, metric, structs.replace(asked, selection=asked.earlier, earlier=None), group_by=group_by)
 
 
-async def _found(pool: Pool, metric: Metric[Any], selection: RecordFilter, breakdown: Breakdown) -> Report[Any] | None:
-    found = await report(pool, metric, selection, breakdown)
+async def _found(
+    pool: Pool, turns: asyncio.Semaphore, metric: Metric[Any], selection: RecordFilter, breakdown: Breakdown
+) -> Report[Any] | None:
+    async with turns:
+        found = await report(pool, metric, selection, breakdown)
     if isinstance(found, TooManyBuckets):
         raise ValidationFailed([InvalidParam("interval", TOO_MANY)])
     return None if isinstance(found, MixedScales) else found

@@ -1,7 +1,9 @@
 """How every question was answered: one drawing each, by what kind of question it is."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from math import inf, nextafter
 from typing import Any
+from urllib.parse import urlencode
 
 from msgspec import structs
 
@@ -12,7 +14,7 @@ from hub.dashboard.scores import SCORES
 from hub.dashboard.together import together
 from hub.dashboard.view import Bar, Column, Question, Share, Stack
 from hub.db.analytics import CATEGORICAL, RANKING, Breakdown, Field, Metric
-from hub.metrics import Bin, Categorical, Group, Mark, Measure, Ranking, Report
+from hub.metrics import Bin, Categorical, Group, Mark, Measure, Option, Ranking, Report
 from hub.model import FieldType, RecordFilter, query_string
 
 MOST = 24
@@ -99,16 +101,18 @@ async def _matrix(ask: Ask, asked: Asked, name: str) -> list[tuple[str, Question
     chosen = structs.replace(asked.selection, field_group_id=(name,))
     found = await ask(CATEGORICAL, chosen, Breakdown(group_by="field_id"))
     rows = [group for _, group in _groups(found)]
-    options = {option.key: option.label or option.key for row in rows for option in row.measure.options}
+    found_options = [option for row in rows for option in row.measure.options]
+    options = {option.key: option.label or option.key for option in found_options}
+    by = _column(found_options)
     if not rows or len(options) > _SHADES:
         return []
     kinds = {key: f"shade{n * _SHADES // len(options)}" for n, key in enumerate(options)}
     return [(name, Question(
         label="", href=None, note=f"{number(max(row.measure.submissions for row in rows))} answers",
         stacks=[
-            Stack(label=row.label or row.key or "", count=row.measure.count, slices=charts.stacked([
+            Stack(label=row.label or row.key or "", count=row.measure.count, href=f"records?{row.records}" if row.records else None, slices=charts.stacked([
                 (kinds[key], options[key], next((o.count for o in row.measure.options if o.key == key), 0),
-                 f"records?{row.records}&value_id={key}" if row.records else None)
+                 _within(row.records, **{by: key}))
                 for key in options
             ]))
             for row in rows
@@ -164,23 +168,36 @@ def _columns(histogram: Sequence[Mark | Bin], measure: Any, records: str | None)
             marks = {low + n: 0 for n in range(int(high - low) + 1)} | marks
         cells = [(f"{value:g}", count, value, value) for value, count in sorted(marks.items())]
     else:
-        cells = [(f"{b.from_:g}", b.count, b.from_, b.to) for b in histogram if isinstance(b, Bin)]
+        bins = [b for b in histogram if isinstance(b, Bin)]
+        # An edge belongs to the bin above it, but for the last one.
+        cells = [(f"{b.from_:g}", b.count, b.from_, b.to if b is bins[-1] else nextafter(b.to, -inf)) for b in bins]
     most, step = max(count for _, count, _, _ in cells) or 1, 100 / len(cells)
     return [
         Column(
             x=round((n + 0.5) * step, 2), left=round((n + 0.08) * step, 2), width=round(0.84 * step, 2),
             height=round(_HEIGHT * count / most, 1), label=label, share=percent(_share(count, measure)) if count else "",
             title=f"{label if low == high else f'{low:g} to {high:g}'}: {number(count)} answers",
-            href=f"records?{records}&value_number_min={low!r}&value_number_max={high!r}" if records and count else None,
+            href=_within(records, value_number_min=repr(low), value_number_max=repr(high)) if count else None,
         )
         for n, (label, count, low, high) in enumerate(cells)
     ]  # fmt: skip
 
 
+def _within(records: str | None, **more: str) -> str | None:
+    """The list of some of these records."""
+    return f"records?{records}&{urlencode(more)}" if records else None
+
+
+def _column(options: Sequence[Option]) -> str:
+    """Where the keys of options are: in their ids, or, of answers that have none, in the words as they are compared."""
+    worded = all(option.label is not None and option.label.strip().lower() == option.key for option in options)
+    return "value_text" if worded else "value_id"
+
+
 def _draw_options(group: Group[Any], asked: Asked) -> Question:  # noqa: ARG001 - drawn like the others
     measure: Categorical = group.measure
     most = max((option.share for option in measure.options), default=0) or 1
-    shown = measure.options[:_OPTIONS]
+    shown, by = measure.options[:_OPTIONS], _column(measure.options)
     more = len(measure.options) - len(shown) + measure.options_omitted
     return Question(
         label="", href=None,
@@ -189,7 +206,7 @@ def _draw_options(group: Group[Any], asked: Asked) -> Question:  # noqa: ARG001 
             Bar(
                 label=option.label or option.key, count=option.count, width=round(100 * option.share / max(most, 1), 1),
                 detail=number(option.count), value=percent(option.share),
-                href=f"records?{group.records}&value_id={option.key}" if group.records else None,
+                href=_within(group.records, **{by: option.key}),
             )
             for option in shown
         ],
@@ -207,7 +224,7 @@ def _draw_ranking(group: Group[Any]) -> Question:
                 # The first place fills the row, the last leaves it empty.
                 width=round(100 * (items - item.mean_rank) / max(1, items - 1), 1),
                 detail=f"{percent(item.first_share)} first", value=number(item.mean_rank, 1),
-                href=f"records?{group.records}&field_id={item.field_id}" if group.records else None,
+                href=_within(group.records, field_id=item.field_id),
             )
             for item in measure.items
         ],

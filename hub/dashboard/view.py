@@ -216,6 +216,7 @@ class Stack(Struct, frozen=True, kw_only=True):
     label: str
     count: int
     slices: list[Slice]
+    href: str | None
 
 
 class Question(Struct, frozen=True, kw_only=True):

@@ -94,6 +94,27 @@ def test_every_part_of_a_number_leads_to_its_records(visit: Visit) -> None:
     assert count_of_records(page) == shown
 
 
+def test_every_answer_to_a_question_leads_to_its_records(visit: Visit) -> None:
+    """Options, ranks, marks, rows of a matrix: each list is as long as the number beside it."""
+    visit.sign_in()
+    links = visit.page.eval_on_selector_all(
+        ".question .rows li, .question svg a",
+        """marks => marks.map(mark => mark.matches("li")
+            ? [mark.querySelector(".label a")?.getAttribute("href"), mark.querySelector(".n").textContent]
+            : [mark.getAttribute("href"), mark.getAttribute("aria-label")?.split(": ").pop()])""",
+    )
+    counted = [
+        (href, int(re.sub(r"\D.*", "", text.replace(",", ""))))
+        for href, text in links
+        if href and text[0].isdigit() and "%" not in text.split("(")[0]
+    ]
+    assert len(counted) > 50
+    with api(visit.demo) as client:
+        for href, shown in counted:
+            found = client.get(f"/v1/feedback-records/count?{href.partition('?')[2]}").raise_for_status().json()
+            assert found["count"] == shown, href
+
+
 def test_a_record_leads_to_its_submission(visit: Visit) -> None:
     visit.sign_in(f"/records?{PERIOD}&source_id=northwind-pulse&field_type=nps&limit=5")
     visit.page.get_by_role("link", name="submission", exact=True).first.click()
