@@ -20,6 +20,7 @@ class Demo(Struct, frozen=True):
 
     url: str
     key: str
+    data_dir: Path
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +29,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     told = hub(folder, "demo", "--until", UNTIL)
     assert told.returncode == 0, told.stderr
     with serving(folder) as served:
-        yield Demo(served.url, (folder / "api_key").read_text().strip())
+        yield Demo(served.url, (folder / "api_key").read_text().strip(), folder)
 
 
 @pytest.fixture(
