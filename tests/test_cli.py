@@ -242,6 +242,9 @@ def test_a_reader_is_made_seen_and_dropped(data_dir: Path) -> None:
     assert re.search(r"^analyst +acme, beta$", hub(data_dir, "bi", "readers").stdout, re.MULTILINE)
     again = hub(data_dir, "bi", "create-reader", "analyst", "--tenant", "acme")
     assert (again.returncode, "role analyst already" in again.stderr) == (1, True)
+    assert hub(data_dir, "psql", "-qc", "create schema marts authorization analyst").returncode == 0
+    assert "owns something" in hub(data_dir, "bi", "drop-reader", "analyst").stderr
+    assert hub(data_dir, "psql", "-qc", "drop schema marts").returncode == 0
     assert hub(data_dir, "bi", "drop-reader", "analyst").stdout == "Dropped analyst.\n"
     assert hub(data_dir, "bi", "drop-reader", "hub").returncode == 1
     for name in ("pg_mine", "x; drop table", "Robert", "a" * 64):
