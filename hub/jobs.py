@@ -136,7 +136,7 @@ async def due(tools: Tools) -> None:
     rows = await connections.listed(tools.pool)
     async with tools.pool.acquire() as connection:
         await queue.tidy(connection)
-        await stored_pulls.forget_deleted(connection)
+        await stored_pulls.forget_others(connection, [row.id for row in rows])
         for row in rows:
             if row.status == "active" and row.pull_minutes is not None:
                 # Put again every minute, it is there once; the next is counted from when this one begins.

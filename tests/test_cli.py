@@ -228,7 +228,7 @@ def test_user_of_an_address_is_told_where_the_key_is(tmp_path: Path) -> None:
 
 def test_a_reader_is_made_seen_and_dropped(data_dir: Path) -> None:
     """What is printed connects, to its tenants alone; a name is taken once."""
-    made = hub(data_dir, "bi", "create-reader", "analyst", "--tenant", "acme", "--tenant", " beta ")
+    made = hub(data_dir, "bi", "create-reader", "analyst", "--tenant", "gamma", "--tenant", " beta ")
     assert made.returncode == 0, made.stderr
 
     async def view() -> object:
@@ -239,9 +239,12 @@ def test_a_reader_is_made_seen_and_dropped(data_dir: Path) -> None:
             await connection.close()
 
     assert asyncio.run(view()) == 0
-    assert re.search(r"^analyst +acme, beta$", hub(data_dir, "bi", "readers").stdout, re.MULTILINE)
+    assert re.search(r"^analyst +beta, gamma$", hub(data_dir, "bi", "readers").stdout, re.MULTILINE)
     again = hub(data_dir, "bi", "create-reader", "analyst", "--tenant", "acme")
     assert (again.returncode, "role analyst already" in again.stderr) == (1, True)
+    assert hub(data_dir, "psql", "-qc", "create schema marts authorization analyst").returncode == 0
+    assert "owns something" in hub(data_dir, "bi", "drop-reader", "analyst").stderr
+    assert hub(data_dir, "psql", "-qc", "drop schema marts").returncode == 0
     assert hub(data_dir, "bi", "drop-reader", "analyst").stdout == "Dropped analyst.\n"
     assert hub(data_dir, "bi", "drop-reader", "hub").returncode == 1
     for name in ("pg_mine", "x; drop table", "Robert", "a" * 64):

@@ -367,6 +367,7 @@ async def test_the_place_of_a_connection_that_was_deleted_is_forgotten(
 ) -> None:
     """Nobody will go on there."""
     await pulled(tools, row)
+    await connection.execute("update pulls set through = now() - interval '2 hours'")
     await jobs.due(tools)
     assert await connection.fetchval("select count(*) from pulls") == 1
     await connections.delete(tools.pool, row.id, None)

@@ -28,6 +28,8 @@ async function show(address, { push = true } = {}) {
   document.title = next.title;
   document.body.replaceWith(next.body);
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  const anchor = new URL(address, location.href).hash.slice(1);
+  if (anchor) document.getElementById(anchor)?.scrollIntoView({ block: "nearest" });
 }
 
 function samePage(address) {
@@ -40,7 +42,7 @@ addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href]");
   if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
   const address = new URL(link.getAttribute("href"), location.href);
-  if (address.origin !== location.origin || !samePage(address) || address.hash) return;
+  if (address.origin !== location.origin || !samePage(address) || address.search === location.search) return;
   event.preventDefault();
   show(address.href);
 });
@@ -136,7 +138,6 @@ addEventListener("pointerup", (event) => {
     return box.right > left && box.left < right;
   });
   drag.area.remove();
-  const { plot } = drag;
   drag = null;
   // The click that follows is the end of the drag, not a wish to see records.
   addEventListener("click", (click) => { click.preventDefault(); click.stopPropagation(); }, { capture: true, once: true });
@@ -147,7 +148,6 @@ addEventListener("pointerup", (event) => {
   query.set("from", columns[0].dataset.from);
   query.set("to", columns.at(-1).dataset.to);
   show(new URL(`?${query}`, location.href).href);
-  void plot;
 });
 
 addEventListener("dragstart", (event) => {

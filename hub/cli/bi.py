@@ -80,12 +80,17 @@ def readers(settings: Settings) -> None:
 @click.argument("name", type=Role())
 @click.pass_obj
 def drop_reader(settings: Settings, name: str) -> None:
-    """Drop a reader. What it has open ends with its connections."""
+    """Drop a reader. Connections it has open see nothing any more."""
+    import asyncpg  # noqa: PLC0415
+
     from hub.db import bi as stored  # noqa: PLC0415
 
     async def end(dsn: str) -> bool:
         async with connect(dsn) as connection:
-            return await stored.drop_reader(connection, name)
+            try:
+                return await stored.drop_reader(connection, name)
+            except asyncpg.DependentObjectsStillExistError:
+                fail(f"{name} owns something in this database, or was granted more: drop or revoke that first.")
 
     with migrated(settings) as dsn:
         if not run(end(dsn)):

@@ -56,25 +56,26 @@ async def overview(
 ) -> Overview:
     """Everything on the page. What can be asked at the same time is."""
     ask = partial(_found, pool, asyncio.Semaphore(_AT_ONCE))
-    volume, sources, catalogue, members, choice = await together(
+    volume, sources, catalogue, members = await together(
         _report(ask, VOLUME, asked),
         ask(VOLUME, asked.without("source_id").selection, Breakdown(group_by="source_id")),
-        fields(pool, asked.selection),
-        stored.members(pool, asked.selection.tenant_id),
         fields(pool, asked.without("field_id").selection),
+        stored.members(pool, asked.selection.tenant_id),
     )
+    chosen_fields = asked.selection.field_id
+    known = [field for field in catalogue.fields if not chosen_fields or field.field_id in chosen_fields]
     dimensions = [*members, "language", "source_id"]
     group_by = asked.looking.group_by or dimensions[0]
-    view = _frame(asked, tenants, _selects(asked, sources, choice.fields, dimensions, group_by))
+    view = _frame(asked, tenants, _selects(asked, sources, catalogue.fields, dimensions, group_by))
     if not volume.total.records:
         return structs.replace(view, empty=_nothing(asked))
-    names = _scored(asked, {field.field_type for field in catalogue.fields})
+    names = _scored(asked, {field.field_type for field in known})
     chosen = asked.looking.score if asked.looking.score in names else next(iter(names), None)
     said, incoming, detail, answered, *reports = await together(
         words(pool, index, asked),
-        health(pool, asked, sources, catalogue.fields, key_tenant_id),
+        health(pool, asked, sources, known, key_tenant_id),
         _detail(ask, asked, chosen, group_by),
-        questions(ask, asked, catalogue.fields),
+        questions(ask, asked, known),
         *(_report(ask, SCORES[name].metric, asked) for name in names),
     )
     found = dict(zip(names, reports, strict=True))

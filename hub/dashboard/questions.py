@@ -1,5 +1,6 @@
 """How every question was answered: one drawing each, by what kind of question it is."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from math import inf, nextafter
 from typing import Any
@@ -98,27 +99,35 @@ async def _rankings(ask: Ask, asked: Asked, names: Sequence[str]) -> list[tuple[
 
 
 async def _matrix(ask: Ask, asked: Asked, name: str) -> list[tuple[str, Question]]:
+    """A row for each part. In which order the options were offered nobody told: the most chosen one comes first, and is the darkest."""
     chosen = structs.replace(asked.selection, field_group_id=(name,))
-    found = await ask(CATEGORICAL, chosen, Breakdown(group_by="field_id"))
-    rows = [group for _, group in _groups(found)]
-    found_options = [option for row in rows for option in row.measure.options]
-    options = {option.key: option.label or option.key for option in found_options}
-    by = _column(found_options)
-    if not rows or len(options) > _SHADES:
-        return []
-    kinds = {key: f"shade{n * _SHADES // len(options)}" for n, key in enumerate(options)}
-    return [(name, Question(
+    rows = [group for _, group in _groups(await ask(CATEGORICAL, chosen, Breakdown(group_by="field_id")))]
+    found: list[Option] = [option for row in rows for option in row.measure.options]
+    counts: Counter[str] = Counter()
+    for option in found:
+        counts[option.key] += option.count
+    if not rows or len(counts) > _SHADES:
+        return await _options(ask, asked, [name])
+    labels, column = {option.key: option.label or option.key for option in found}, _column(found)
+    options = {key: f"shade{_SHADES - 1 - n}" for n, (key, _) in enumerate(counts.most_common())}
+
+    def row_of(group: Group[Any]) -> Stack:
+        parts = {option.key: option.count for option in group.measure.options}
+        slices = [
+            (kind, labels[key], parts.get(key, 0), _within(group.records, **{column: key}))
+            for key, kind in options.items()
+        ]
+        return Stack(
+            label=group.label or group.key or "", count=group.measure.count, slices=charts.stacked(slices),
+            href=f"records?{group.records}" if group.records else None,
+        )  # fmt: skip
+
+    drawn = Question(
         label="", href=None, note=f"{number(max(row.measure.submissions for row in rows))} answers",
-        stacks=[
-            Stack(label=row.label or row.key or "", count=row.measure.count, href=f"records?{row.records}" if row.records else None, slices=charts.stacked([
-                (kinds[key], options[key], next((o.count for o in row.measure.options if o.key == key), 0),
-                 _within(row.records, **{by: key}))
-                for key in options
-            ]))
-            for row in rows
-        ],
-        keys=[Share(kind=kinds[key], label=label, count=0, share=None, href="") for key, label in options.items()],
-    ))]  # fmt: skip
+        stacks=[row_of(row) for row in rows],
+        keys=[Share(kind=kind, label=labels[key], count=0, share=None, href="") for key, kind in options.items()],
+    )  # fmt: skip
+    return [(name, drawn)]
 
 
 def _groups(found: Report[Any] | None) -> Iterator[tuple[str, Group[Any]]]:

@@ -1,6 +1,6 @@
 """How far the answers of each form were fetched from its vendor."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -69,9 +69,9 @@ async def finish(pool: Pool, pull: Pull) -> None:
         await connections.succeeded(connection, pull.connection_id, Counts())
 
 
-async def forget_deleted(connection: Connection) -> None:
-    """Forgets the pulls of connections that are no more."""
-    await connection.execute(_FORGET)
+async def forget_others(connection: Connection, connection_ids: Sequence[UUID]) -> None:
+    """Forgets the pulls of connections that are no more: all but these."""
+    await connection.execute(_FORGET, connection_ids)
 
 
 async def compared(pool: Pool, pull: Pull) -> None:

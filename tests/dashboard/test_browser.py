@@ -161,6 +161,7 @@ def test_comments_are_searched_and_hits_are_marked(visit: Visit) -> None:
     page.keyboard.press("Enter")
     expect(page.locator(".comments mark").first).to_have_text(re.compile("export", re.IGNORECASE))
     page.get_by_role("link", name="Detractors", exact=True).last.click()
+    expect(page.locator(".find [aria-current]")).to_have_text("Detractors")
     expect(page.locator(".comments .score.promoter")).to_have_count(0)
     assert {int(text) for text in page.locator(".comments .score").all_inner_texts()} <= set(range(7))
     expect(page.get_by_label("Search the comments")).to_have_value("export")
@@ -291,6 +292,7 @@ def test_the_page_and_the_api_agree(visit: Visit, name: str, metric: str, member
     shown = f"{found['total'][member]:.{digits}f}{'%' if metric == 'csat' else ''}"
     assert number(visit.page, name) == shown
     visit.page.get_by_role("link", name=name, exact=True).click()
+    expect(visit.page.get_by_role("heading", name=f"{name} over time")).to_be_visible()
     visit.page.get_by_text("As a table").click()
     rows = visit.page.locator("details tbody tr")
     expect(rows).to_have_count(len(found["series"]))
