@@ -26,6 +26,7 @@ ZONE = "must be a time zone of the IANA database, such as Europe/Berlin"
 PERIOD = "needs since: what a period is compared with is the one before it, of the same length"
 QUESTION = "is required: ranks of different questions have nothing in common"
 NO_PERIOD = "there is no period of this length before since"
+FUTURE = "must not be in the future: a period that is compared and has no until ends now"
 TOO_MANY = f"makes more than {MAX_BUCKETS} buckets; take a longer one, or a shorter period with since and until"
 
 MAX_NAMED = 20
@@ -69,6 +70,8 @@ def _time_faults(given: Mapping[str, object], now: datetime) -> Iterator[Invalid
         since, until = given.get("since"), given.get("until", now)
         if not isinstance(since, datetime) or not isinstance(until, datetime):
             yield InvalidParam("compare", PERIOD)
+        elif since > now and "until" not in given:
+            yield InvalidParam("since", FUTURE)
         elif zone is not None and not periods.has_before(since, until, zone):
             yield InvalidParam("compare", NO_PERIOD)
 

@@ -195,6 +195,7 @@ async def test_all_that_is_wrong_is_told_at_once(client: httpx.AsyncClient) -> N
     [
         ("compare=previous", "compare", "needs since: what a period is compared with is the one before it, of the same length"),
         ("compare=previous&since=0001-01-01T00:00:00Z", "compare", "there is no period of this length before since"),
+        ("compare=previous&since=2080-01-01T00:00:00Z", "since", "must not be in the future: a period that is compared and has no until ends now"),
         ("tz=", "tz", "must be a time zone of the IANA database, such as Europe/Berlin"),
         ("tz=../etc/passwd", "tz", "must be a time zone of the IANA database, such as Europe/Berlin"),
         ("tz=Europe", "tz", "must be a time zone of the IANA database, such as Europe/Berlin"),
