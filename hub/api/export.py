@@ -67,7 +67,7 @@ async def export_feedback_records(request: StrictRequest) -> "Export":
     too slowly is cut off.
     """
     selection, wanted = params.read(
-        request.scope["query_string"], RecordFilter, Exporting, tenant_id=request.principal.tenant_id
+        request.scope["query_string"], RecordFilter, Exporting, tenant_id=request.principal.tenant_id, closed=True
     )
     request.exchange.tenant_id = selection.tenant_id
     return Export(request, selection, wanted)

@@ -46,7 +46,7 @@ async def list_terms(request: StrictRequest) -> Terms:
     Each counts once a text, whatever its form. Words that every text has, like `the`, are left out where the language is known.
     """
     query = request.scope["query_string"]
-    selection, wanted = params.read(query, RecordFilter, TermSearch, tenant_id=request.principal.tenant_id)
+    selection, wanted = params.read(query, RecordFilter, TermSearch, tenant_id=request.principal.tenant_id, closed=True)
     request.exchange.tenant_id = selection.tenant_id
     complete = await request.index.catch_up(selection.tenant_id)
     texts, found = await search.terms(request.pool, selection, wanted)

@@ -359,7 +359,7 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
     ("GET", "/v1/feedback-records/export"): [
         ("", None, 200),
         ("?format=ndjson&tenant_id=other", None, 403),
-        ("?columns=id&tenant_id=acme&tenant_id=other", None, 200),
+        ("?columns=id&tenant_id=acme&tenant_id=other", None, 400),
     ],
     **{
         ("GET", f"/v1/analytics/{metric}"): [

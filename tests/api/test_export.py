@@ -273,10 +273,12 @@ async def test_who_asks_for_the_head_costs_nothing(settings: Settings) -> None:
 
 
 async def test_what_is_wrong_with_the_query_is_a_problem(client: httpx.AsyncClient) -> None:
-    answer = await client.get(f"{EXPORT}?format=xml&columns=id,name&escape_formulas=maybe&value_number_min=x")
+    answer = await client.get(
+        f"{EXPORT}?format=xml&columns=id,name&escape_formulas=maybe&value_number_min=x&fieldid=nps"
+    )
     assert answer.status_code == 400
     assert [fault["name"] for fault in answer.json()["invalid_params"]] == [
-        "tenant_id", "value_number_min", "format", "columns", "escape_formulas",
+        "fieldid", "tenant_id", "value_number_min", "format", "columns", "escape_formulas",
     ]  # fmt: skip
 
 
