@@ -41,6 +41,8 @@ class Step(Struct, frozen=True, kw_only=True):
     fetched: int
     total: int | None = None
     """As far as the vendor tells."""
+    kept: int = 0
+    """Of what was fetched now, what could not be stored, and waits among the rejects."""
     removed: int = 0
     """Of what was stored, what the vendor has deleted."""
 
@@ -107,33 +109,36 @@ async def pull(  # noqa: PLR0913 - what is pulled from whom, and how
     begun = await pulls.begin(tools.pool, row.id, form.id, since, api.OVERLAP)
     is_whole = begun.since is None
     fetched, total = begun.fetched, form.responses if is_whole else None
+    kept = 0
     async for page in api.pages(form.id, since=begun.since, checkpoint=begun.checkpoint):
-        stored = await _store(tools, row, form.id, page.payloads)
+        stored, unread = await _store(tools, row, form.id, page.payloads)
         await pulls.keep(tools.pool, begun, page.checkpoint, fetched=len(page.payloads), stored=stored)
-        fetched += len(page.payloads)
-        yield Step(fetched=fetched, total=total if page.remaining is None else fetched + page.remaining)
+        fetched, kept = fetched + len(page.payloads), kept + unread
+        yield Step(fetched=fetched, kept=kept, total=total if page.remaining is None else fetched + page.remaining)
     await pulls.finish(tools.pool, begun)
     removed = 0
     if is_whole or compare or begun.comparison_due:
         # The first has just gone through all there is.
         removed = 0 if is_whole else await _remove_gone(tools, row, api, form.id)
         await pulls.compared(tools.pool, begun)
-    yield Step(fetched=fetched, total=fetched, removed=removed)
+    yield Step(fetched=fetched, total=fetched, kept=kept, removed=removed)
 
 
-async def _store(tools: Tools, row: ConnectionRow, form_id: str, payloads: Sequence[Raw]) -> int:
-    """Stores a page; what cannot be read of it waits among the rejects. How many submissions changed something."""
-    stored = 0
+async def _store(tools: Tools, row: ConnectionRow, form_id: str, payloads: Sequence[Raw]) -> tuple[int, int]:
+    """Stores a page; what cannot be read of it waits among the rejects. How many submissions changed something, how many wait."""
+    stored = kept = 0
     for payload in payloads:
         try:
             tally = await intake.take_for(tools.pool, tools.markers, row, payload, Given(form_id=form_id))
         except NotOfSourceError as error:
             await _reject(tools, row, payload, str(error))
+            kept += 1
             continue
         stored += tally.submissions - tally.stale
         if tally.errors:
             await _reject(tools, row, payload, "; ".join(error.problem for error in tally.errors))
-    return stored
+            kept += 1
+    return stored, kept
 
 
 async def _reject(tools: Tools, row: ConnectionRow, payload: Raw, reason: str) -> None:
