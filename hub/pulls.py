@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, structs
 
 from hub import credentials, intake
 from hub.api.problems import Unprocessable
@@ -20,6 +20,9 @@ from hub.settings import Settings
 from hub.sources import SOURCES
 from hub.sources.drafts import fitting_id
 from hub.sources.interface import Given, NotOfSourceError
+
+# For a command that cannot do without an answer. A pull goes on for longer, and later.
+_AWAITED_SECONDS, _AWAITED_ATTEMPTS = 20, 3
 
 
 class NothingToPullError(Exception):
@@ -47,9 +50,11 @@ class Step(Struct, frozen=True, kw_only=True):
     """Of what was stored, what the vendor has deleted."""
 
 
-def vendor(settings: Settings, opened: Credentials, base_url: str | None) -> Vendor:
-    """The API of an account at a vendor. Raises `NothingToPullError` and `AddressError`."""
+def vendor(settings: Settings, opened: Credentials, base_url: str | None, *, is_awaited: bool = False) -> Vendor:
+    """The API of an account at a vendor; with less patience when somebody waits for it. Raises `NothingToPullError` and `AddressError`."""
     outgoing = Outgoing(allow_private=settings.allow_private_addresses)
+    if is_awaited:
+        outgoing = structs.replace(outgoing, timeout_seconds=_AWAITED_SECONDS, attempts=_AWAITED_ATTEMPTS)
     match opened:
         case credentials.Formbricks(api_key=str(key)):
             return formbricks.Formbricks(formbricks.Credentials(api_key=key), base_url, outgoing)
@@ -61,9 +66,10 @@ def vendor(settings: Settings, opened: Credentials, base_url: str | None) -> Ven
     raise NothingToPullError
 
 
-def vendor_of(tools: Tools, row: ConnectionRow) -> Vendor:
+def vendor_of(tools: Tools, row: ConnectionRow, *, is_awaited: bool = False) -> Vendor:
     """The API of a connection's vendor."""
-    return vendor(tools.settings, tools.vault.open(row.source, row.credentials).credentials, row.base_url)
+    opened = tools.vault.open(row.source, row.credentials).credentials
+    return vendor(tools.settings, opened, row.base_url, is_awaited=is_awaited)
 
 
 def in_our_words(error: VendorError) -> str:

@@ -182,6 +182,34 @@ async def test_a_connection_is_pulled_paused_resumed_and_ended(
     assert len(await submissions_of(connection)) == 4
 
 
+async def test_each_connection_has_a_name_of_its_own(
+    hub: Hub, vendor: FormbricksServer, connection: Connection
+) -> None:
+    """Commands find it by that. What was disconnected has none any more."""
+    arguments = ("connect", "formbricks", "--tenant", "acme", "--base-url", vendor.url, "--all", "--no-history")
+    assert hub(*arguments).returncode == 0
+    asked = len(vendor.requests)
+    refused = hub(*arguments)
+    assert (refused.returncode, len(vendor.requests)) == (1, asked)
+    assert "--name" in refused.stderr
+    assert hub(*arguments, "--name", "Surveys").returncode == 0
+    assert hub("connections", "disconnect", "Formbricks").returncode == 0
+    assert hub(*arguments).returncode == 0
+    names = "select string_agg(name || ' ' || status, ', ' order by created_at) from connections"
+    assert await connection.fetchval(names) == "Formbricks revoked, Surveys active, Formbricks active"
+
+
+async def test_a_command_does_not_wait_for_long(hub: Hub, connection: Connection) -> None:
+    """Unlike a pull, it gives up after a few attempts, and says how many."""
+    with FormbricksServer() as vendor:
+        url = vendor.url
+    refused = hub("connect", "formbricks", "--tenant", "acme", "--base-url", url)
+    assert refused.returncode == 1
+    assert "cannot be reached" in refused.stderr
+    assert "3 times" in refused.stderr
+    assert await connection.fetchval("select count(*) from connections") == 0
+
+
 async def test_a_pull_tells_what_it_could_not_store(hub: Hub, vendor: FormbricksServer, connection: Connection) -> None:
     """And where that is, each time it comes again."""
     vendor.responses["r1"] |= {"data": "not an object"}

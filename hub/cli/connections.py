@@ -93,7 +93,7 @@ def disconnect(settings: Settings, connection: str, force: bool) -> None:
         kept = tools.vault.open(row.source, row.credentials)
         to_do = ""
         try:
-            async with pulls.vendor_of(tools, row) as api:
+            async with pulls.vendor_of(tools, row, is_awaited=True) as api:
                 to_do = await api.unregister(settings.url + hook_path(row.id, kept.token), row.forms)
         except pulls.NothingToPullError:
             pass  # without a key of its API no webhook was registered either
