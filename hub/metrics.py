@@ -178,6 +178,7 @@ class DropOff(Struct, kw_only=True, frozen=True):
     field_id: str
     label: str | None
     answered: Count
+    submissions: Annotated[int, Meta(ge=0, description="Of the forms that ask it, without those that were dismissed")]
     drop_off: float
 
 

@@ -388,6 +388,42 @@ async def test_answers_to_one_field_are_counted_over_time_without_touching_the_t
 
 @pytest.mark.not_on_citus("plans are made by each node for its shards")
 @pytest.mark.xdist_group("seeded")
+async def test_a_score_is_counted_in_parallel_where_that_pays(seeded: Connection) -> None:
+    """Here it pays for everything."""
+    whole = arguments(RecordFilter(tenant_id=BIG, field_id=("q1",), field_type=("nps",)))
+    async with seeded.transaction():
+        await seeded.execute(
+            "set local parallel_setup_cost = 0; set local parallel_tuple_cost = 0; set local min_parallel_index_scan_size = 0"
+        )
+        text = await seeded.fetchval(f"explain (format json) {NPS.statement}", *whole, [], None, DAYS, 50)
+    nodes = list(_walk(json.loads(text)[0]["Plan"]))
+    assert any(node.get("Partial Mode") == "Partial" for node in nodes), text
+
+
+QUESTIONS_OF_NINE_TYPES = """
+insert into feedback_records (
+    id, collected_at, created_at, updated_at, source_type, field_id, field_type, tenant_id, submission_id
+)
+select
+    gen_random_uuid(), now(), now(), now(), 'survey', 'q' || n % 9,
+    ('{nps,csat,ces,rating,number,boolean,categorical,text,date}'::text[])[1 + n % 9], 'acme', 's' || n / 9
+from generate_series(1, 9000) as n
+"""
+
+
+@pytest.mark.not_on_citus("plans are made by each node for its shards")
+async def test_a_question_of_its_type_is_known_to_be_the_question(connection: Connection) -> None:
+    """A ninth of the records, not a ninth of a ninth."""
+    await connection.execute(QUESTIONS_OF_NINE_TYPES)
+    await connection.execute("analyze feedback_records")
+    chosen = RecordFilter(tenant_id="acme", field_id=("q0",), field_type=("nps",))
+    statement = f"explain (format json) select from feedback_records where {query('records/_filter')}"
+    text = await connection.fetchval(statement, *arguments(chosen))
+    assert json.loads(text)[0]["Plan"]["Plan Rows"] == pytest.approx(1000, rel=0.2), text
+
+
+@pytest.mark.not_on_citus("plans are made by each node for its shards")
+@pytest.mark.xdist_group("seeded")
 async def test_fields_are_counted_without_touching_the_table(seeded: Connection) -> None:
     """And of each the latest record is found by its time."""
     plan = await explain(seeded, query("analytics/fields"), *arguments(RecordFilter(tenant_id=BIG)), 500)

@@ -101,7 +101,7 @@ async def completion(
                 previous_records=None if previous is None else _link(earlier),
                 change=change,
             ),
-            fields=await _fields(connection, chosen, total),
+            fields=await _fields(connection, chosen),
         )
 
 
@@ -114,16 +114,9 @@ def _measure(row: "asyncpg.Record | None") -> Completion:
     return metrics.completion(**{name: value for name, value in (row.items() if row else ()) if name not in _PLACE})
 
 
-async def _fields(connection: Connection, chosen: SubmissionFilter, total: Completion) -> list[DropOff]:
-    begun = total.submissions - (total.dismissed or 0)
+async def _fields(connection: Connection, chosen: SubmissionFilter) -> list[DropOff]:
     rows = await connection.fetch(_DROP_OFF, *structs.astuple(chosen), MAX_OPTIONS)
-    return [
-        DropOff(
-            field_id=row["field_id"], label=row["label"], answered=row["answered"],
-            drop_off=100 * (begun - row["answered"]) / begun,
-        )
-        for row in rows
-    ]  # fmt: skip
+    return [DropOff(**row, drop_off=100 * (row["submissions"] - row["answered"]) / row["submissions"]) for row in rows]
 
 
 def _link(chosen: SubmissionFilter | None, first: datetime | None = None, last: datetime | None = None) -> str | None:

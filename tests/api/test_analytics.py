@@ -390,9 +390,10 @@ async def test_completion(client: httpx.AsyncClient, connection: Connection) -> 
         "dismissed": None, "completion_rate": 50, "ci_low": pytest.approx(15.0, abs=0.05),
         "ci_high": pytest.approx(85.0, abs=0.05), "median_duration_seconds": 30,
     }  # fmt: skip
+    # Nobody who filled in the form of the other source was ever asked.
     assert answer["fields"] == [
-        {"field_id": "q", "label": "Q?", "answered": 3, "drop_off": 40},
-        {"field_id": "m", "label": "M?", "answered": 2, "drop_off": 60},
+        {"field_id": "q", "label": "Q?", "answered": 3, "submissions": 4, "drop_off": 25},
+        {"field_id": "m", "label": "M?", "answered": 2, "submissions": 4, "drop_off": 50},
     ]
     assert [(bucket["bucket"], bucket["count"], bucket["completion_rate"]) for bucket in answer["series"]] == [
         ("2026-08-03", 2, 100), ("2026-08-04", 0, None), ("2026-08-05", 3, 0),

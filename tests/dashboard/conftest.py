@@ -20,6 +20,7 @@ class Demo(Struct, frozen=True):
 
     url: str
     key: str
+    data_dir: Path
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +30,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     assert told.returncode == 0, told.stderr
     # Quiet, for nobody reads its log: a pipe that is full would stop the hub.
     with serving(folder, LOG_LEVEL="error") as served:
-        yield Demo(served.url, (folder / "api_key").read_text().strip())
+        yield Demo(served.url, (folder / "api_key").read_text().strip(), folder)
 
 
 @pytest.fixture(
