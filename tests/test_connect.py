@@ -222,13 +222,15 @@ async def test_a_pull_tells_what_it_could_not_store(hub: Hub, vendor: Formbricks
 
 
 async def test_a_webhook_that_was_added_by_hand_has_to_be_removed_by_hand(hub: Hub, connection: Connection) -> None:
-    """Ending the connection says so; deliveries are refused in either case."""
+    """Ending the connection says so; also when the hub has no key any more."""
     with SatisMeterServer() as vendor:
         arguments = ("--tenant", "acme", "--base-url", vendor.url, "--all", "--project", PROJECT, "--no-history")
         assert hub("connect", "satismeter", *arguments, SATISMETER_API_KEY="sm_test").returncode == 0
         ended = hub("connections", "disconnect", "SatisMeter")
     assert "by hand" in ended.stdout
     assert await connection.fetchval("select status from connections") == "revoked"
+    row_id = str(await connection.fetchval("select id from connections"))
+    assert "remove it at the tool" in hub("connections", "disconnect", row_id).stdout
 
 
 async def test_a_connection_that_is_not_there_is_one_line(hub: Hub) -> None:

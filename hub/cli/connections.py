@@ -96,7 +96,7 @@ def disconnect(settings: Settings, connection: str, force: bool) -> None:
             async with pulls.vendor_of(tools, row, is_awaited=True) as api:
                 to_do = await api.unregister(settings.url + hook_path(row.id, kept.token), row.forms)
         except pulls.NothingToPullError:
-            pass  # without a key of its API no webhook was registered either
+            to_do = "The hub has no key to remove a webhook with: if one delivers there, remove it at the tool."
         except VendorError as error:
             if not force:
                 fail(
