@@ -44,7 +44,9 @@ HEARTBEAT = timedelta(seconds=10)
 """After so long without a sign of the worker that took it, a job is another's."""
 POLL = timedelta(seconds=5)
 """New jobs are heard of at once; those of a worker that died are found by looking."""
-AT_A_TIME = 4
+AT_A_TIME = 6
+# Of all workers together. A vendor that does not answer holds up its job for minutes; the last place is for what needs none.
+PULLS, FETCHES = 3, 2
 MOST_ATTEMPTS = 20
 _FIRST_DELAY, _LONGEST_DELAY = timedelta(seconds=5), timedelta(minutes=10)
 _PATIENCE_SECONDS = 1.0
@@ -184,8 +186,8 @@ async def _attend(tools: Tools, stopping: asyncio.Event) -> None:
         taker = PgQueuer(queries.driver, names.channel, queries=queries)
         connection.add_termination_listener(lambda _: taker.shutdown.set())
         _register(taker, tools, queue.Flatten, flatten)
-        _register(taker, tools, queue.FetchForm, fetch_form)
-        _register(taker, tools, queue.Pull, pull)
+        _register(taker, tools, queue.FetchForm, fetch_form, at_a_time=FETCHES)
+        _register(taker, tools, queue.Pull, pull, at_a_time=PULLS)
         _register(taker, tools, queue.Retry, retry)
         _register_schedule(taker, tools, due, "* * * * *")
         _register_schedule(taker, tools, expire, "17 * * * *")
@@ -234,7 +236,9 @@ async def _listening(settings: Settings) -> AsyncIterator["asyncpg.Connection[as
         await connection.close()
 
 
-def _register(taker: PgQueuer, tools: Tools, kind: type[J], do: Work[J]) -> None:
+def _register(taker: PgQueuer, tools: Tools, kind: type[J], do: Work[J], *, at_a_time: int = 0) -> None:
+    """`at_a_time` is how many jobs of this kind may be under way; 0 is as many as there are places."""
+
     async def run(taken: Taken) -> None:
         async def attempt() -> None:
             async with tools.pool.acquire() as connection:
@@ -243,7 +247,7 @@ def _register(taker: PgQueuer, tools: Tools, kind: type[J], do: Work[J]) -> None
 
         await _supervise(taken, attempt(), taker.shutdown)
 
-    taker.entrypoint(queue.name(kind))(run)
+    taker.entrypoint(queue.name(kind), concurrency_limit=at_a_time)(run)
 
 
 async def _supervise(taken: Taken, attempt: Awaitable[None], stopping: asyncio.Event) -> None:

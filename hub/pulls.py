@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, structs
 
 from hub import credentials, intake
 from hub.api.problems import Unprocessable
@@ -20,6 +20,9 @@ from hub.settings import Settings
 from hub.sources import SOURCES
 from hub.sources.drafts import fitting_id
 from hub.sources.interface import Given, NotOfSourceError
+
+# For a command that cannot do without an answer. A pull goes on for longer, and later.
+_AWAITED_SECONDS, _AWAITED_ATTEMPTS = 20, 3
 
 
 class NothingToPullError(Exception):
@@ -41,13 +44,17 @@ class Step(Struct, frozen=True, kw_only=True):
     fetched: int
     total: int | None = None
     """As far as the vendor tells."""
+    kept: int = 0
+    """Of what was fetched now, what could not be stored, and waits among the rejects."""
     removed: int = 0
     """Of what was stored, what the vendor has deleted."""
 
 
-def vendor(settings: Settings, opened: Credentials, base_url: str | None) -> Vendor:
-    """The API of an account at a vendor. Raises `NothingToPullError` and `AddressError`."""
+def vendor(settings: Settings, opened: Credentials, base_url: str | None, *, is_awaited: bool = False) -> Vendor:
+    """The API of an account at a vendor; with less patience when somebody waits for it. Raises `NothingToPullError` and `AddressError`."""
     outgoing = Outgoing(allow_private=settings.allow_private_addresses)
+    if is_awaited:
+        outgoing = structs.replace(outgoing, timeout_seconds=_AWAITED_SECONDS, attempts=_AWAITED_ATTEMPTS)
     match opened:
         case credentials.Formbricks(api_key=str(key)):
             return formbricks.Formbricks(formbricks.Credentials(api_key=key), base_url, outgoing)
@@ -59,9 +66,10 @@ def vendor(settings: Settings, opened: Credentials, base_url: str | None) -> Ven
     raise NothingToPullError
 
 
-def vendor_of(tools: Tools, row: ConnectionRow) -> Vendor:
+def vendor_of(tools: Tools, row: ConnectionRow, *, is_awaited: bool = False) -> Vendor:
     """The API of a connection's vendor."""
-    return vendor(tools.settings, tools.vault.open(row.source, row.credentials).credentials, row.base_url)
+    opened = tools.vault.open(row.source, row.credentials).credentials
+    return vendor(tools.settings, opened, row.base_url, is_awaited=is_awaited)
 
 
 def in_our_words(error: VendorError) -> str:
@@ -107,33 +115,36 @@ async def pull(  # noqa: PLR0913 - what is pulled from whom, and how
     begun = await pulls.begin(tools.pool, row.id, form.id, since, api.OVERLAP)
     is_whole = begun.since is None
     fetched, total = begun.fetched, form.responses if is_whole else None
+    kept = 0
     async for page in api.pages(form.id, since=begun.since, checkpoint=begun.checkpoint):
-        stored = await _store(tools, row, form.id, page.payloads)
+        stored, unread = await _store(tools, row, form.id, page.payloads)
         await pulls.keep(tools.pool, begun, page.checkpoint, fetched=len(page.payloads), stored=stored)
-        fetched += len(page.payloads)
-        yield Step(fetched=fetched, total=total if page.remaining is None else fetched + page.remaining)
+        fetched, kept = fetched + len(page.payloads), kept + unread
+        yield Step(fetched=fetched, kept=kept, total=total if page.remaining is None else fetched + page.remaining)
     await pulls.finish(tools.pool, begun)
     removed = 0
     if is_whole or compare or begun.comparison_due:
         # The first has just gone through all there is.
         removed = 0 if is_whole else await _remove_gone(tools, row, api, form.id)
         await pulls.compared(tools.pool, begun)
-    yield Step(fetched=fetched, total=fetched, removed=removed)
+    yield Step(fetched=fetched, total=fetched, kept=kept, removed=removed)
 
 
-async def _store(tools: Tools, row: ConnectionRow, form_id: str, payloads: Sequence[Raw]) -> int:
-    """Stores a page; what cannot be read of it waits among the rejects. How many submissions changed something."""
-    stored = 0
+async def _store(tools: Tools, row: ConnectionRow, form_id: str, payloads: Sequence[Raw]) -> tuple[int, int]:
+    """Stores a page; what cannot be read of it waits among the rejects. How many submissions changed something, how many wait."""
+    stored = kept = 0
     for payload in payloads:
         try:
             tally = await intake.take_for(tools.pool, tools.markers, row, payload, Given(form_id=form_id))
         except NotOfSourceError as error:
             await _reject(tools, row, payload, str(error))
+            kept += 1
             continue
         stored += tally.submissions - tally.stale
         if tally.errors:
             await _reject(tools, row, payload, "; ".join(error.problem for error in tally.errors))
-    return stored
+            kept += 1
+    return stored, kept
 
 
 async def _reject(tools: Tools, row: ConnectionRow, payload: Raw, reason: str) -> None:

@@ -13,6 +13,7 @@ from tests.conftest import SECRET_KEY
 from tests.process import PATIENCE, environment
 from tests.test_pulls import SURVEY, SURVEY_ID, submissions_of
 from tests.vendors.formbricks import FormbricksServer
+from tests.vendors.satismeter import PROJECT, SatisMeterServer
 
 pytestmark = pytest.mark.process
 
@@ -64,7 +65,8 @@ async def test_connecting_lists_the_surveys_has_answers_delivered_and_fetches_th
     listed = [line for line in done.stdout.splitlines() if SURVEY_ID in line or "Onboarding" in line]
     (chosen,) = [line.split()[-1] for line in listed if line.split()[0] == "1"]
     expected = sorted(name for name, response in vendor.responses.items() if response["surveyId"] == chosen)
-    assert f"{len(expected)} responses to 1 surveys fetched." in done.stdout
+    assert f"{len(expected)} response" in done.stdout
+    assert " to 1 survey fetched." in done.stdout
     assert await submissions_of(connection) == expected
     (webhook,) = vendor.webhooks.values()
     row = await connection.fetchrow("select * from connections")
@@ -156,7 +158,7 @@ async def test_a_connection_is_pulled_paused_resumed_and_ended(
     assert hub("connect", "formbricks", "--tenant", "acme", "--base-url", vendor.url, "--all").returncode == 0
     row_id = str(await connection.fetchval("select id from connections"))
     vendor.responses["r1"] |= {"updatedAt": datetime.now(UTC).isoformat()}
-    assert hub("pull", "Formbricks").stdout == "1 responses to 2 surveys fetched.\n"
+    assert hub("pull", "Formbricks").stdout == "1 response to 2 surveys fetched.\n"
     assert hub("pull", row_id, "--since", "2026-01-01").stdout == "4 responses to 2 surveys fetched.\n"
     for command, status in (("pause", "paused"), ("resume", "active")):
         assert hub("connections", command, "Formbricks").stdout == f"Formbricks is {status}.\n"
@@ -178,6 +180,57 @@ async def test_a_connection_is_pulled_paused_resumed_and_ended(
     assert len(row["credentials"]) < len(sealed)
     assert "disconnected" in hub("pull", row_id).stderr
     assert len(await submissions_of(connection)) == 4
+
+
+async def test_each_connection_has_a_name_of_its_own(
+    hub: Hub, vendor: FormbricksServer, connection: Connection
+) -> None:
+    """Commands find it by that. What was disconnected has none any more."""
+    arguments = ("connect", "formbricks", "--tenant", "acme", "--base-url", vendor.url, "--all", "--no-history")
+    assert hub(*arguments).returncode == 0
+    asked = len(vendor.requests)
+    refused = hub(*arguments)
+    assert (refused.returncode, len(vendor.requests)) == (1, asked)
+    assert "--name" in refused.stderr
+    assert hub(*arguments, "--name", "Surveys").returncode == 0
+    assert hub("connections", "disconnect", "Formbricks").returncode == 0
+    assert hub(*arguments).returncode == 0
+    names = "select string_agg(name || ' ' || status, ', ' order by created_at) from connections"
+    assert await connection.fetchval(names) == "Formbricks revoked, Surveys active, Formbricks active"
+
+
+async def test_a_command_does_not_wait_for_long(hub: Hub, connection: Connection) -> None:
+    """Unlike a pull, it gives up after a few attempts, and says how many."""
+    with FormbricksServer() as vendor:
+        url = vendor.url
+    refused = hub("connect", "formbricks", "--tenant", "acme", "--base-url", url)
+    assert refused.returncode == 1
+    assert "cannot be reached" in refused.stderr
+    assert "3 times" in refused.stderr
+    assert await connection.fetchval("select count(*) from connections") == 0
+
+
+async def test_a_pull_tells_what_it_could_not_store(hub: Hub, vendor: FormbricksServer, connection: Connection) -> None:
+    """And where that is, each time it comes again."""
+    vendor.responses["r1"] |= {"data": "not an object"}
+    done = hub("connect", "formbricks", "--tenant", "acme", "--base-url", vendor.url, "--all")
+    row_id = await connection.fetchval("select id from connections")
+    told = f"1 response could not be stored: `hub rejects list --connection {row_id}` tells why.\n"
+    assert told in done.stdout
+    assert told in hub("pull", "Formbricks", "--since", "2026-01-01").stdout
+    assert await connection.fetchval("select count(*) from rejects") == 1
+
+
+async def test_a_webhook_that_was_added_by_hand_has_to_be_removed_by_hand(hub: Hub, connection: Connection) -> None:
+    """Ending the connection says so; also when the hub has no key any more."""
+    with SatisMeterServer() as vendor:
+        arguments = ("--tenant", "acme", "--base-url", vendor.url, "--all", "--project", PROJECT, "--no-history")
+        assert hub("connect", "satismeter", *arguments, SATISMETER_API_KEY="sm_test").returncode == 0
+        ended = hub("connections", "disconnect", "SatisMeter")
+    assert "by hand" in ended.stdout
+    assert await connection.fetchval("select status from connections") == "revoked"
+    row_id = str(await connection.fetchval("select id from connections"))
+    assert "remove it at the tool" in hub("connections", "disconnect", row_id).stdout
 
 
 async def test_a_connection_that_is_not_there_is_one_line(hub: Hub) -> None:

@@ -13,10 +13,18 @@ import httpx
 import pytest
 from pgqueuer.adapters.persistence.queries import Queries
 
-from hub.db import Connection, queue
+from hub import jobs
+from hub.credentials import Vault
+from hub.db import Connection, Pool, queue
+from hub.db.erasures import Markers
+from hub.pulls import Tools
+from hub.settings import Settings
 from tests.conftest import API_KEY, SECRET_KEY
 from tests.databases import connect
 from tests.process import PATIENCE, Served, await_true, environment, left, serving
+from tests.test_pulls import connected
+from tests.vendors.formbricks import FormbricksServer
+from tests.vendors.server import Answer
 
 FORM = queue.Flatten(tenant_id="acme", source="formbricks", form_id="sv")
 WAITING = "select status::text from pgqueuer"
@@ -88,6 +96,11 @@ async def test_how_jobs_ended_is_kept_for_a_week(connection: Connection) -> None
     assert [row["job_id"] for row in await connection.fetch("select job_id from pgqueuer_log")] == [6]
 
 
+@pytest.fixture
+def tools(settings: Settings, pool: Pool, markers: Markers) -> Tools:
+    return Tools(settings=settings, pool=pool, markers=markers, vault=Vault(SECRET_KEY))
+
+
 class TestProcess:
     """`hub serve` and `hub worker` from outside."""
 
@@ -139,6 +152,29 @@ class TestProcess:
         assert status == 0
         assert await connection.fetchval(WAITING) == "queued"
         assert await connection.fetchval(RECORDS) == 0
+
+    async def test_vendors_that_do_not_answer_hold_up_nothing_else(
+        self, connection: Connection, tools: Tools, dsn: str, tmp_path: Path
+    ) -> None:
+        """However many of them there are. The log has no line of each request to them."""
+        await _keep_a_response(connection)
+        with FormbricksServer() as vendor, _working(dsn, tmp_path, ALLOW_PRIVATE_ADDRESSES="true") as worker:
+            answered = await connected(tools, vendor, token="answered")
+            await queue.put(connection, queue.Pull(connection_id=answered.id))
+            await until(connection, "select count(*) from pgqueuer_log where status = 'successful'", 1)
+            assert vendor.requests
+            vendor.misbehave(*[Answer(silent=True)] * 20)
+            for number in range(jobs.AT_A_TIME):
+                row = await connected(tools, vendor, token=str(number))
+                await queue.put(connection, queue.Pull(connection_id=row.id))
+                await queue.put(connection, queue.FetchForm(connection_id=row.id, form_id="sv"))
+            held_up = "select count(*) from pgqueuer where status = 'picked' and entrypoint in ('pull', 'fetchform')"
+            await until(connection, held_up, jobs.PULLS + jobs.FETCHES)
+            await queue.put(connection, FORM)
+            await until(connection, RECORDS, 1)
+            worker.terminate()
+            output, _ = worker.communicate(timeout=PATIENCE)
+        assert vendor.url not in output
 
     async def test_what_is_due_by_the_clock_is_done(self, connection: Connection, dsn: str, tmp_path: Path) -> None:
         """Also what was due while no worker was there: here, that payloads expire."""

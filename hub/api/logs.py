@@ -35,6 +35,6 @@ def configure(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_Forward()], level=_LEVELS[level], force=True)
-    # "Started server process", "Waiting for connections": the hub says what matters itself.
-    for name in ("uvicorn", "uvicorn.error", "asyncio", "pgqueuer"):
+    # "Started server process", "HTTP Request: GET": the hub says what matters itself.
+    for name in ("uvicorn", "uvicorn.error", "asyncio", "httpx2", "pgqueuer"):
         logging.getLogger(name).setLevel(logging.WARNING)

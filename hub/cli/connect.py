@@ -126,13 +126,18 @@ def _wish(options: dict[str, object]) -> Wish:
 
 def _connect(settings: Settings, source: str, opened: "Credentials", base_url: str | None, wish: Wish) -> None:
     from hub import pulls  # noqa: PLC0415
+    from hub.db import connections  # noqa: PLC0415
+    from hub.sources import SOURCES  # noqa: PLC0415
 
     async def work(tools: "Tools") -> None:
-        async with pulls.vendor(settings, opened, base_url) as api:
+        name = wish.name or SOURCES[source].ABOUT.title
+        if any(row.name == name and row.status != "revoked" for row in await connections.listed(tools.pool)):
+            fail(f"There is a connection {name} already. --name gives this one a name of its own.")
+        async with pulls.vendor(settings, opened, base_url, is_awaited=True) as api:
             click.echo(f"The key opens {await api.check()}.")
             forms = _choose(await api.forms(), wish)
             delivers = await _delivers(settings, wish)
-            row = await _keep(tools, source, opened, base_url, forms, wish)
+            row = await _keep(tools, source, opened, base_url, name, forms, wish)
             if delivers:
                 await _register(tools, row, api)
         click.echo(f"Connected as {row.name}, id {row.id}.")
@@ -196,18 +201,17 @@ async def _delivers(settings: Settings, wish: Wish) -> bool:
 
 
 async def _keep(  # noqa: PLR0913, PLR0917 - the columns of a row
-    tools: "Tools", source: str, opened: "Credentials", base_url: str | None, forms: list[str], wish: Wish
+    tools: "Tools", source: str, opened: "Credentials", base_url: str | None, name: str, forms: list[str], wish: Wish
 ) -> "ConnectionRow":
     from hub.credentials import Kept, new_token  # noqa: PLC0415
     from hub.db import connections, new_id  # noqa: PLC0415
-    from hub.sources import SOURCES  # noqa: PLC0415
 
     sealed = tools.vault.columns(Kept(token=new_token(), credentials=opened))
     row = connections.NewConnection(
         id=new_id(),
         source=source,
         tenant_id=wish.tenant_id,
-        name=wish.name or SOURCES[source].ABOUT.title,
+        name=name,
         base_url=base_url,
         credentials=sealed.credentials,
         token_hash=sealed.token_hash,

@@ -91,11 +91,12 @@ def disconnect(settings: Settings, connection: str, force: bool) -> None:
     async def work(tools: "Tools") -> None:
         row = await find(tools, connection)
         kept = tools.vault.open(row.source, row.credentials)
+        to_do = ""
         try:
-            async with pulls.vendor_of(tools, row) as api:
-                await api.unregister(settings.url + hook_path(row.id, kept.token), row.forms)
+            async with pulls.vendor_of(tools, row, is_awaited=True) as api:
+                to_do = await api.unregister(settings.url + hook_path(row.id, kept.token), row.forms)
         except pulls.NothingToPullError:
-            pass  # without a key of its API no webhook was registered either
+            to_do = "The hub has no key to remove a webhook with: if one delivers there, remove it at the tool."
         except VendorError as error:
             if not force:
                 fail(
@@ -109,6 +110,8 @@ def disconnect(settings: Settings, connection: str, force: bool) -> None:
             lambda found: structs.replace(found, status="revoked", pull_minutes=None, **forgotten),
         )
         click.echo(f"{row.name} is disconnected. What came through it stays.")
+        if to_do:
+            click.echo(to_do)
 
     run_with(settings, work)
 

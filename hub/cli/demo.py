@@ -4,7 +4,6 @@ import asyncio
 import secrets
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, cast
-from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -49,11 +48,6 @@ def demo(settings: Settings, until: datetime | None) -> None:
     )
 
 
-def _careless(dsn: str) -> str:
-    """A crash may lose a moment of a story that can be told again: no commit waits for the disk."""
-    return f"{dsn}{'&' if urlsplit(dsn).query else '?'}synchronous_commit=off"
-
-
 class Told(Struct, frozen=True, kw_only=True):
     """What the tenant has now."""
 
@@ -66,6 +60,7 @@ async def _tell(settings: Settings, until: date) -> Told:
     """An application of its own in this process: what is stored went the way of every request, and no hub needs to run."""
     from hub.api import logs  # noqa: PLC0415
     from hub.app import create_app  # noqa: PLC0415
+    from hub.db import query  # noqa: PLC0415
     from hub.demo import story, surveys  # noqa: PLC0415
 
     logs.configure("error")
@@ -82,9 +77,9 @@ async def _tell(settings: Settings, until: date) -> Told:
 
         async def deliver(source: str, form: str, payload: list[surveys.Json]) -> None:
             wrapped = {"formbricks": {"data": payload}, "typeform": {"items": payload}, "satismeter": {"data": payload}}
-            query = f"tenant_id={story.TENANT}&form_id={form}&attributes=plan"
+            given = f"tenant_id={story.TENANT}&form_id={form}&attributes=plan"
             async with turns:
-                await hub.send("POST", f"/v1/sources/{source}/responses?{query}", wrapped[source])
+                await hub.send("POST", f"/v1/sources/{source}/responses?{given}", wrapped[source])
 
         async with asyncio.TaskGroup() as group:
             for source, form, _, responses in sources:
@@ -94,6 +89,8 @@ async def _tell(settings: Settings, until: date) -> Told:
         rows = rows.replace("\nticket-", f"\n{story.TENANT},ticket-")
         answer = await hub.send("POST", "/v1/feedback-records/batch?on_conflict=update", rows)
         counted = await hub.send("GET", f"/v1/feedback-records/count?tenant_id={story.TENANT}")
+        async with hub.app.litestar.state.pool.acquire() as connection:
+            await connection.execute(query("server/analyze"))
     batch, count = msgspec.json.decode(answer, type=_Batch), msgspec.json.decode(counted, type=_Count)
     return Told(
         submissions=sum(len(responses) for *_, responses in sources) + batch.summary.received - batch.summary.rejected,

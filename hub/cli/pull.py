@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hub.cli.connections import find, run_with
-from hub.cli.terminal import fail
+from hub.cli.terminal import counted, fail
 from hub.settings import Settings
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ async def fetch(tools: "Tools", row: "ConnectionRow", since: datetime | None = N
     from hub import progress, pulls  # noqa: PLC0415
     from hub.db import pulls as stored  # noqa: PLC0415
 
-    fetched = removed = 0
+    fetched = kept = removed = 0
     async with stored.alone(tools.pool, row.id) as is_alone:
         if not is_alone:
             fail(f"{row.name} is being pulled at this moment.")
@@ -71,7 +71,11 @@ async def fetch(tools: "Tools", row: "ConnectionRow", since: datetime | None = N
                     async for step in pulls.pull(tools, row, api, form, since, compare=True):
                         meter.expect(step.total)
                         meter.advance(step.fetched, step.fetched)
-                fetched, removed = fetched + step.fetched, removed + step.removed
-    click.echo(f"{fetched} responses to {len(forms)} surveys fetched.")
+                fetched, kept, removed = fetched + step.fetched, kept + step.kept, removed + step.removed
+    click.echo(f"{counted(fetched, 'response')} to {counted(len(forms), 'survey')} fetched.")
+    if kept:
+        click.echo(
+            f"{counted(kept, 'response')} could not be stored: `hub rejects list --connection {row.id}` tells why."
+        )
     if removed:
-        click.echo(f"{removed} responses removed, which the vendor has deleted.")
+        click.echo(f"{counted(removed, 'response')} removed, which the vendor has deleted.")

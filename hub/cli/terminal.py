@@ -17,6 +17,10 @@ def minute(moment: datetime | None) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%MZ") if moment else "-"
 
 
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def fail(text: str) -> NoReturn:
     click.echo(f"hub: {text}", err=True)
     sys.exit(1)

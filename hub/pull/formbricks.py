@@ -211,10 +211,11 @@ class Formbricks(Account):
         }
         return (await self._api.request("POST", "/api/v1/webhooks", _Created, body=body)).data.secret
 
-    async def unregister(self, url: str, forms: Sequence[str]) -> None:  # noqa: ARG002 - a webhook is known by its URL
+    async def unregister(self, url: str, forms: Sequence[str]) -> str:  # noqa: ARG002 - a webhook is known by its URL
         for webhook in (await self._api.get("/api/v1/webhooks", _Webhooks)).data:
             if webhook.url == url:
                 await self._delete(webhook.id)
+        return ""
 
     async def _delete(self, webhook_id: str) -> None:
         try:

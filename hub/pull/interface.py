@@ -93,5 +93,5 @@ class Vendor(Protocol):
     async def register(self, url: str, forms: Sequence[str]) -> Registration:
         """Has answers to these surveys (to all, if none is named) delivered to a URL; what was registered for it before is replaced."""
 
-    async def unregister(self, url: str, forms: Sequence[str]) -> None:
-        """Ends what `register` began; nothing happens if it ended before."""
+    async def unregister(self, url: str, forms: Sequence[str]) -> str:
+        """Ends what `register` began; nothing happens if it ended before. What a person has to do, where no API does it."""

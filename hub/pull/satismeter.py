@@ -119,8 +119,8 @@ class SatisMeter(Account):
             to_do="SatisMeter's API sets up no webhooks: add this address by hand under Settings, Integrations, Webhooks."
         )
 
-    async def unregister(self, url: str, forms: Sequence[str]) -> None:
-        """Nothing was registered by a program."""
+    async def unregister(self, url: str, forms: Sequence[str]) -> str:  # noqa: ARG002
+        return "SatisMeter's webhook was added by hand: remove it so, under Settings, Integrations, Webhooks."
 
     async def _campaigns(self) -> list[_Campaign]:
         campaigns: list[_Campaign] = []

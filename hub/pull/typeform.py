@@ -163,13 +163,14 @@ class Typeform(Account):
             # Partial responses are part of some plans only.
             await self._api.request("PUT", path, Raw, body=body)
 
-    async def unregister(self, url: str, forms: Sequence[str]) -> None:
+    async def unregister(self, url: str, forms: Sequence[str]) -> str:
         for form_id in forms or [form.id for form in await self._forms()]:
             try:
                 await self._api.request("DELETE", f"{_path(form_id)}/webhooks/{_tag(url)}", Raw)
             except RefusedError as error:
                 if error.status != _MISSING:
                     raise
+        return ""
 
     async def _forms(self) -> list[_Form]:
         forms: dict[str, _Form] = {}
