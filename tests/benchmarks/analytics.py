@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import random
 import statistics
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -94,8 +95,10 @@ async def fill(dsn: str, count: int) -> None:
         part = [row for _, row in zip(range(min(STEP, count - done)), source, strict=False)]
         await connection.copy_records_to_table("feedback_records", records=part, columns=COLUMNS)
         done += len(part)
-        click.echo(f"\r{done:,} records", err=True, nl=False)
-    click.echo("", err=True)
+        if sys.stderr.isatty():
+            click.echo(f"\r\033[K{done:,} records", err=True, nl=False)
+    if sys.stderr.isatty():
+        click.echo("\r\033[K", err=True, nl=False)
     await connection.execute("vacuum (analyze) feedback_records")
     await connection.close()
 
