@@ -13,6 +13,11 @@ from tests.process import hub
 DAY = date(2026, 11, 20)
 
 
+on_one_machine = pytest.mark.not_on_citus(
+    reason="thousands of small transactions take minutes there; what they use is tested apart"
+)
+
+
 def test_the_same_day_gives_the_same_story() -> None:
     for tell in (story.pulse, story.onboarding, story.in_app, story.helpdesk):
         assert msgspec.json.encode(tell(DAY)) == msgspec.json.encode(tell(DAY))
@@ -25,6 +30,7 @@ def test_a_day_earlier_in_the_week_only_lacks_what_came_after_it() -> None:
 
 
 @pytest.mark.process
+@on_one_machine
 async def test_the_story_goes_through_the_api(
     dsn: str, connection: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
 ) -> None:
@@ -45,6 +51,7 @@ async def test_the_story_goes_through_the_api(
 
 
 @pytest.mark.process
+@on_one_machine
 async def test_the_release_hurt_one_plan(
     dsn: str, connection: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
 ) -> None:
