@@ -14,7 +14,7 @@ DAY = date(2026, 11, 20)
 
 
 on_one_machine = pytest.mark.not_on_citus(
-    reason="thousands of small transactions take minutes there; what they use is tested apart"
+    "thousands of small transactions take minutes there; what they use is tested apart"
 )
 
 
