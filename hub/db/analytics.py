@@ -1,10 +1,9 @@
 """Metrics of a selection of records: counted by Postgres, judged by `hub.metrics`. HTTP and the page ask the same functions."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from itertools import groupby, pairwise
-from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Annotated, Generic, Literal, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -27,6 +26,7 @@ from hub.metrics import (
     Measure,
     Nps,
     Number,
+    Numbers,
     Option,
     Ranking,
     Rating,
@@ -57,8 +57,6 @@ _LABELED = ("source_id", "field_id", "field_group_id", "value_id")
 _FIELD = (
     "field_id", "field_type", "field_label", "field_group_id", "field_group_label", "source_type", "source_id", "source_name",
 )  # fmt: skip
-# What a row is, beside the counts.
-_PLACE = {"key", "bucket", "scale_min", "scale_max", "size", "place", "groups"}
 
 M = TypeVar("M", bound=Measure)
 Row: TypeAlias = "asyncpg.Record"
@@ -135,12 +133,9 @@ class MixedScales(Struct, frozen=True):
     fields: list[tuple[str, Scale | None]]
 
 
-def _added(cells: Sequence[Cell]) -> Counter[str]:
-    """The counts of cells, added up by name."""
-    counts: Counter[str] = Counter()
-    for cell in cells:
-        counts.update({name: count for name, count in cell.counts.items() if name not in _PLACE})
-    return counts
+def _sum(cells: Iterable[Cell], name: str) -> int:
+    """A count of all cells together."""
+    return sum(cell.counts[name] for cell in cells)
 
 
 def _scales(cells: Iterable[Cell]) -> list[Scale | None]:
@@ -148,21 +143,44 @@ def _scales(cells: Iterable[Cell]) -> list[Scale | None]:
     return list(dict.fromkeys(cell.scale for cell in cells if cell.counts["answers"]))
 
 
+def _nps(cells: Sequence[Cell]) -> Nps:
+    return metrics.nps(
+        records=_sum(cells, "records"),
+        promoters=_sum(cells, "promoters"),
+        passives=_sum(cells, "passives"),
+        detractors=_sum(cells, "detractors"),
+    )
+
+
 def _csat(cells: Sequence[Cell]) -> Csat:
     scales = _scales(cells)
-    known = (scales[0] or _CSAT)[1] if len(scales) == 1 else None
-    return metrics.csat(**_added(cells), scale_max=known)
+    return metrics.csat(
+        records=_sum(cells, "records"),
+        answers=_sum(cells, "answers"),
+        satisfied=_sum(cells, "satisfied"),
+        dissatisfied=_sum(cells, "dissatisfied"),
+        total=sum(cell.counts["total"] for cell in cells),
+        scale_max=(scales[0] or _CSAT)[1] if len(scales) == 1 else None,
+    )
 
 
 def _ces(cells: Sequence[Cell]) -> Ces:
     scales = _scales(cells)
-    return metrics.ces(**_added(cells), scale=scales[0] if len(scales) == 1 else None, mixed=len(scales) > 1)
+    return metrics.ces(
+        records=_sum(cells, "records"),
+        answers=_sum(cells, "answers"),
+        easy=_sum(cells, "easy"),
+        total=sum(cell.counts["total"] for cell in cells),
+        squares=sum(cell.counts["squares"] for cell in cells),
+        scale=scales[0] if len(scales) == 1 else None,
+        mixed=len(scales) > 1,
+    )
 
 
 def _rating(cells: Sequence[Cell]) -> Rating:
     found = _answered(cells)
     marks = [Mark(row["value"], row["records"]) for row in found.details] if found else None
-    return Rating(**_distribution(cells, found), histogram=marks or None)
+    return Rating(**structs.asdict(_numbers(cells, found)), histogram=marks or None)
 
 
 def _number(cells: Sequence[Cell]) -> Number:
@@ -174,7 +192,7 @@ def _number(cells: Sequence[Cell]) -> Number:
             Bin(low, high, counts.get(number, 0))
             for number, (low, high) in enumerate(pairwise(found.details[0]["edges"]), 1)
         ]
-    return Number(**_distribution(cells, found), histogram=bins)
+    return Number(**structs.asdict(_numbers(cells, found)), histogram=bins)
 
 
 def _answered(cells: Sequence[Cell]) -> Cell | None:
@@ -183,21 +201,31 @@ def _answered(cells: Sequence[Cell]) -> Cell | None:
     return found[0] if len(found) == 1 else None
 
 
-def _distribution(cells: Sequence[Cell], found: Cell | None) -> dict[str, Any]:
-    """The members of `Numbers`."""
-    counts = Counter({name: sum(cell.counts[name] for cell in cells) for name in ("records", "answers")})
-    row: Mapping[str, Any] = dict(found.counts) if found else {}
+def _numbers(cells: Sequence[Cell], found: Cell | None) -> Numbers:
+    """What is the same of ratings and numbers: all but the histogram."""
+    answers = _sum(cells, "answers")
+
+    def value(name: str) -> float | None:
+        return found.counts[name] if found else None
 
     def quantile(name: str, share: float) -> float | None:
-        return metrics.between(row.get(f"{name}_low"), row.get(f"{name}_high"), share, counts["answers"])
+        return metrics.between(value(f"{name}_low"), value(f"{name}_high"), share, answers)
 
-    return {
-        "count": counts["answers"],
-        "invalid_count": counts["records"] - counts["answers"],
-        "low_sample": counts["answers"] < metrics.LOW_SAMPLE,
-        **{name: row.get(name) for name in ("mean", "sd", "min", "max", "scale_min", "scale_max")},
-        **{name: quantile(name, share) for name, share in _QUANTILES.items()},
-    }
+    return Numbers(
+        count=answers,
+        invalid_count=_sum(cells, "records") - answers,
+        low_sample=answers < metrics.LOW_SAMPLE,
+        mean=value("mean"),
+        sd=value("sd"),
+        median=quantile("median", 0.5),
+        p25=quantile("p25", 0.25),
+        p75=quantile("p75", 0.75),
+        p90=quantile("p90", 0.9),
+        min=value("min"),
+        max=value("max"),
+        scale_min=value("scale_min"),
+        scale_max=value("scale_max"),
+    )
 
 
 def _edges(rows: Sequence[Row]) -> tuple[object, ...]:
@@ -206,17 +234,25 @@ def _edges(rows: Sequence[Row]) -> tuple[object, ...]:
     return *_ANY, metrics.edges(min(lows), max(highs)) if lows else []
 
 
+def _boolean(cells: Sequence[Cell]) -> Boolean:
+    return metrics.boolean(
+        records=_sum(cells, "records"),
+        true_count=_sum(cells, "true_count"),
+        false_count=_sum(cells, "false_count"),
+    )
+
+
 def _categorical(cells: Sequence[Cell]) -> Categorical:
-    counts, details = _added(cells), [row for cell in cells for row in cell.details]
+    answers, submissions = _sum(cells, "answers"), _sum(cells, "submissions")
+    details = [row for cell in cells for row in cell.details]
     return Categorical(
-        count=counts["answers"],
-        invalid_count=counts["records"] - counts["answers"],
-        low_sample=counts["answers"] < metrics.LOW_SAMPLE,
-        submissions=counts["submissions"],
+        count=answers,
+        invalid_count=_sum(cells, "records") - answers,
+        low_sample=answers < metrics.LOW_SAMPLE,
+        submissions=submissions,
         options=[
             Option(
-                key=row["option"], label=row["label"], count=row["records"],
-                share=100 * row["records"] / counts["submissions"],
+                key=row["option"], label=row["label"], count=row["records"], share=100 * row["records"] / submissions,
             )
             for row in details
         ],
@@ -225,28 +261,34 @@ def _categorical(cells: Sequence[Cell]) -> Categorical:
 
 
 def _ranking(cells: Sequence[Cell]) -> Ranking:
-    counts, details = _added(cells), [row for cell in cells for row in cell.details]
+    answers, submissions = _sum(cells, "answers"), _sum(cells, "submissions")
     items = [
         Item(
             field_id=row["item"], label=row["label"], count=row["answers"], mean_rank=row["ranks"] / row["answers"],
-            borda=row["borda"], first_share=100 * row["firsts"] / counts["submissions"],
+            borda=row["borda"], first_share=100 * row["firsts"] / submissions,
         )
-        for row in details
+        for cell in cells
+        for row in cell.details
     ]  # fmt: skip
     return Ranking(
-        count=counts["answers"],
-        invalid_count=counts["records"] - counts["answers"],
-        low_sample=counts["answers"] < metrics.LOW_SAMPLE,
+        count=answers,
+        invalid_count=_sum(cells, "records") - answers,
+        low_sample=answers < metrics.LOW_SAMPLE,
         items=sorted(items, key=lambda item: (-item.borda, item.mean_rank, item.field_id)),
     )
 
 
+def _volume(cells: Sequence[Cell]) -> Volume:
+    return metrics.volume(
+        records=_sum(cells, "records"), submissions=_sum(cells, "submissions"), users=_sum(cells, "users")
+    )
+
+
 _CSAT, _CES, _ANY = (1.0, 5.0), (1.0, 7.0), (-LARGEST_NUMBER, LARGEST_NUMBER)
-_QUANTILES = {"median": 0.5, "p25": 0.25, "p75": 0.75, "p90": 0.9}
 
 NPS = Metric[Nps](
-    name="nps", field_types=("nps",), statement=query("analytics/nps"), additive=True,
-    measure=lambda cells: metrics.nps(**_added(cells)), compare=metrics.nps_change,
+    name="nps", field_types=("nps",), statement=query("analytics/nps"), additive=True, measure=_nps,
+    compare=metrics.nps_change,
 )  # fmt: skip
 CSAT = Metric[Csat](
     name="csat", field_types=("csat",), statement=query("analytics/csat"), additive=True, bounds=_CSAT, measure=_csat,
@@ -265,8 +307,8 @@ NUMBER = Metric[Number](
     compare=metrics.numbers_change, details=Details(query("analytics/bins"), _edges),
 )  # fmt: skip
 BOOLEAN = Metric[Boolean](
-    name="boolean", field_types=("boolean",), statement=query("analytics/boolean"), additive=True,
-    measure=lambda cells: metrics.boolean(**_added(cells)), compare=metrics.boolean_change,
+    name="boolean", field_types=("boolean",), statement=query("analytics/boolean"), additive=True, measure=_boolean,
+    compare=metrics.boolean_change,
 )  # fmt: skip
 CATEGORICAL = Metric[Categorical](
     name="categorical", field_types=("categorical",), statement=query("analytics/categorical"), measure=_categorical,
@@ -277,8 +319,7 @@ RANKING = Metric[Ranking](
     details=Details(query("analytics/items"), lambda _: ()), latest="submission",
 )  # fmt: skip
 VOLUME = Metric[Volume](
-    name="volume", statement=query("analytics/volume"), measure=lambda cells: metrics.volume(**_added(cells)),
-    compare=metrics.volume_change,
+    name="volume", statement=query("analytics/volume"), measure=_volume, compare=metrics.volume_change,
 )  # fmt: skip
 
 
