@@ -13,7 +13,7 @@ import pytest
 from msgspec import Struct
 
 from hub.db import SQL, Connection, open_pool, query
-from hub.db.analytics import NPS
+from hub.db.measures import NPS
 from hub.db.records import arguments
 from hub.model import NewRecord, Record, RecordFilter, RecordPatch, SubmissionFilter
 from hub.settings import Settings

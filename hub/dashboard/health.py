@@ -9,10 +9,11 @@ from hub.dashboard.render import NOTHING, day, minute
 from hub.dashboard.together import together
 from hub.dashboard.view import Bar, Connected, Delivered, Health, Sent
 from hub.db import Pool, batches, connections, rejects
-from hub.db.analytics import Field, TooManyBuckets
+from hub.db.analytics import TooManyBuckets
 from hub.db.batches import Latest
 from hub.db.completion import SubmissionBreakdown, completion
 from hub.db.connections import ConnectionRow
+from hub.db.fields import Field
 from hub.metrics import Report
 from hub.model import SubmissionFilter
 
