@@ -118,8 +118,10 @@ def _ces(cells: Sequence[Cell]) -> Ces:
 
 def _rating(cells: Sequence[Cell]) -> Rating:
     found = _answered(cells)
-    marks = [Mark(row["value"], row["records"]) for row in found.details] if found else None
-    return Rating(**structs.asdict(_numbers(cells, found)), histogram=marks or None)
+    marks = None
+    if found and found.counts["marks"]:
+        marks = [Mark(value, count) for value, count in zip(found.counts["marks"], found.counts["times"], strict=True)]
+    return Rating(**structs.asdict(_numbers(cells, found)), histogram=marks)
 
 
 def _number(cells: Sequence[Cell]) -> Number:
@@ -239,7 +241,7 @@ CES = Metric[Ces](
 )  # fmt: skip
 RATING = Metric[Rating](
     name="rating", field_types=("rating",), statement=query("analytics/distribution"), bounds=_ANY, measure=_rating,
-    compare=metrics.numbers_change, details=Details(query("analytics/values"), lambda _: _ANY),
+    compare=metrics.numbers_change,
 )  # fmt: skip
 NUMBER = Metric[Number](
     name="number", field_types=("number",), statement=query("analytics/distribution"), bounds=_ANY, measure=_number,
