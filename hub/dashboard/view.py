@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from hub.dashboard.charts import Slice, Trend
+from hub.dashboard.charts import Pillars, Slice, Trend
 
 Tone = Literal["good", "bad", ""]
 
@@ -45,7 +45,7 @@ class Tile(Struct, frozen=True, kw_only=True):
     href: str | None = None
     spark: str | None = None
     look: str | None = None
-    """The address at which this score is looked at over time, unless it is."""
+    """The address at which this number is looked at over time."""
     selected: bool = False
 
 
@@ -81,6 +81,27 @@ class OverTime(Struct, frozen=True, kw_only=True):
     rows: list[Row]
     parts: list[str]
     note: str
+    bucket: str
+
+
+class VolumeRow(Struct, frozen=True, kw_only=True):
+    """How much came in a bucket, and in that of the period before."""
+
+    label: str
+    records: int
+    submissions: int
+    users: int
+    href: str | None
+    before_records: int | None
+    before_submissions: int | None
+    before_href: str | None
+
+
+class VolumeOverTime(Struct, frozen=True, kw_only=True):
+    """How much came."""
+
+    drawing: Pillars
+    rows: list[VolumeRow]
     bucket: str
 
 
@@ -250,6 +271,7 @@ class Overview(Struct, frozen=True, kw_only=True):
     tiles: list[Tile] = []
     over_time: OverTime | None = None
     groups: Groups | None = None
+    volume: VolumeOverTime | None = None
     words: Words | None = None
     health: Health | None = None
     questions: list[Question] = []
