@@ -13,9 +13,10 @@ from hub.api.problems import InvalidParam, ValidationFailed
 from hub.dashboard import charts
 from hub.dashboard.asked import PERIODS, Asked
 from hub.dashboard.charts import Point, Slice
-from hub.dashboard.health import health
+from hub.dashboard.completion import completions, ended
+from hub.dashboard.health import delivered, health
 from hub.dashboard.questions import Ask, questions
-from hub.dashboard.render import NOTHING, number, signed
+from hub.dashboard.render import NOTHING, called, number, signed
 from hub.dashboard.scores import SCORES, Part, Score
 from hub.dashboard.together import together
 from hub.dashboard.view import (
@@ -71,9 +72,10 @@ async def overview(
         return structs.replace(view, empty=_nothing(asked))
     names = _scored(asked, {field.field_type for field in known})
     chosen = asked.looking.score if asked.looking.score in names else next(iter(names), None)
-    said, incoming, volume_before, detail, answered, *reports = await together(
+    said, incoming, (every, some), volume_before, detail, answered, *reports = await together(
         words(pool, index, asked),
-        health(pool, asked, sources, known, key_tenant_id),
+        health(pool, asked.selection.tenant_id, key_tenant_id),
+        ended(pool, asked),
         _before(ask, VOLUME, asked),
         _detail(ask, asked, chosen, group_by),
         questions(ask, asked, known),
@@ -86,8 +88,9 @@ async def overview(
         tiles=[*tiles[:_TILES], volume_tile(volume)],
         volume=volume_over_time(volume, volume_before, asked),
         words=said,
-        health=incoming,
+        health=structs.replace(incoming, sources=delivered(sources, every.report, known)),
         questions=answered,
+        completions=completions(asked, every, some, sources, known),
     )
     if chosen is None or (now := found[chosen]) is None or not now.total.count:
         return view
@@ -200,12 +203,6 @@ def _selects(
             ],
         ),
     ]  # fmt: skip
-
-
-def called(group_by: str) -> str:
-    """A dimension in words."""
-    name = group_by.rpartition(".")[2].rpartition(":")[2]
-    return name.removesuffix("_id").replace("_", " ")
 
 
 def _chips(asked: Asked) -> list[Chip]:

@@ -212,7 +212,7 @@ class Connected(Struct, frozen=True, kw_only=True):
 class Health(Struct, frozen=True, kw_only=True):
     """What comes in, and what does not."""
 
-    sources: list[Delivered]
+    sources: list[Delivered] = []
     connections: list[Connected]
     batches: list[Sent]
     rejects: list[Bar]
@@ -252,6 +252,25 @@ class Question(Struct, frozen=True, kw_only=True):
     keys: list[Share] = []
 
 
+class Form(Struct, frozen=True, kw_only=True):
+    """How far people got in one form: how many finished it, and how many answered each question."""
+
+    label: str
+    note: str
+    href: str | None
+    questions: list[Bar]
+
+
+class Completions(Struct, frozen=True, kw_only=True):
+    """How far people got, in each form."""
+
+    forms: list[Form] = []
+    note: str
+    """What is not among them, and why."""
+    href: str | None = None
+    """The page without the filters that leave it unknown."""
+
+
 class Overview(Struct, frozen=True, kw_only=True):
     tenant: str
     tenants: list[str]
@@ -275,3 +294,4 @@ class Overview(Struct, frozen=True, kw_only=True):
     words: Words | None = None
     health: Health | None = None
     questions: list[Question] = []
+    completions: Completions | None = None

@@ -196,6 +196,51 @@ def test_the_volume_is_read_without_a_mouse(visit: Visit) -> None:
     assert count_of_records(visit.page) == int(shown)
 
 
+def test_how_far_people_got_is_what_the_api_says(visit: Visit) -> None:
+    visit.sign_in()
+    completion = section(visit.page, "Completion and drop-off")
+    expect(completion.locator("h3")).to_have_text(["Customer pulse", "After onboarding"])
+    expect(completion.locator(".caption")).to_have_text("No word of unfinished submissions from In-app NPS.")
+    with api(visit.demo) as client:
+        for number, form in enumerate(("northwind-pulse", "northwind-onboarding")):
+            found = client.get(f"/v1/analytics/completion?{QUERY}&form_id={form}").raise_for_status().json()
+            drawn, total = completion.locator("article").nth(number), found["total"]
+            expect(drawn.locator("small")).to_contain_text(
+                f"{total['completed']} of {total['submissions']} completed, {total['completion_rate']:.0f}%"
+                f" ({total['ci_low']:.0f} to {total['ci_high']:.0f}) · median 2 min"
+            )
+            expect(drawn.locator(".label")).to_have_text([field["label"] for field in found["fields"]])
+            expect(drawn.locator(".n")).to_have_text([str(field["answered"]) for field in found["fields"]])
+            expect(drawn.locator(".share")).to_have_text(
+                [f"{100 - field['drop_off']:.0f}%" for field in found["fields"]]
+            )
+    linked = completion.locator("article").first.locator("li", has=visit.page.get_by_role("link"))
+    # Not those in several parts: no list has one record for each who answered them.
+    expect(linked).to_have_count(5)
+    shown = int(linked.nth(1).locator(".n").inner_text())
+    linked.nth(1).get_by_role("link").click()
+    visit.page.wait_for_url("**/records?**")
+    assert count_of_records(visit.page) == shown
+
+
+def test_how_far_people_got_follows_the_filters_it_knows(visit: Visit) -> None:
+    """A form, and a period; for those of records alone it says why it is not there, and of sources that do not tell nothing."""
+    visit.sign_in()
+    completion = section(visit.page, "Completion and drop-off")
+    completion.get_by_role("link", name="After onboarding").click()
+    expect(visit.page).to_have_url(re.compile("source_id=northwind-onboarding"))
+    expect(completion.locator("h3")).to_have_text(["After onboarding"])
+    visit.open(f"/?{PERIOD}&source_id=northwind-onboarding&metadata.attributes.plan=pro&language=en")
+    expect(completion.locator("article")).to_have_count(0)
+    expect(completion.locator(".caption")).to_contain_text("but not by language or plan")
+    completion.get_by_role("link", name="Look at all of it").click()
+    expect(completion.locator("h3")).to_have_text(["After onboarding"])
+    for source in ("northwind-in-app", "helpdesk"):
+        visit.open(f"/?{PERIOD}&source_id={source}")
+        expect(section(visit.page, "Volume")).to_be_visible()
+        expect(completion).to_have_count(0)
+
+
 def test_a_mark_says_what_it_is(visit: Visit) -> None:
     visit.sign_in()
     visit.page.locator(".plot .column").nth(4).hover(position={"x": 12, "y": 60})
@@ -278,6 +323,7 @@ def test_everything_is_reached_without_a_mouse(visit: Visit) -> None:
     [
         f"/?{PERIOD}",
         f"/?{PERIOD}&q=export",
+        f"/?{PERIOD}&metadata.attributes.plan=pro",
         f"/records?{PERIOD}&limit=20",
         "/?tenant_id=nobody",
         "/?tz=Nowhere",
