@@ -16,7 +16,7 @@ from hub.model import RecordFilter, SubmissionFilter
 
 _FORMS, _NAMES = 6, 3
 # What submissions are selected by as records are. Where a record comes from is the form of its submission.
-_KNOWN = {"tenant_id": "tenant_id", "source_id": "form_id", "user_id": "user_id", "since": "since", "until": "until"}
+_KNOWN = {"tenant_id", "source_id", "user_id", "since", "until"}
 
 
 async def ended(pool: Pool, asked: Asked) -> tuple[CompletionReport, CompletionReport | None]:
@@ -25,7 +25,7 @@ async def ended(pool: Pool, asked: Asked) -> tuple[CompletionReport, CompletionR
     every = SubmissionFilter(tenant_id=selection.tenant_id, since=selection.since, until=selection.until)
     if any(_unknown(selection)):
         return await _by_form(pool, every), None
-    some = SubmissionFilter(**{name: getattr(selection, of_record) for of_record, name in _KNOWN.items()})
+    some = structs.replace(every, form_id=selection.source_id, user_id=selection.user_id)
     if some == every:
         found = await _by_form(pool, every)
         return found, found
@@ -91,7 +91,7 @@ def _forms(found: CompletionReport) -> list[Group[Completion]]:
 
 
 def _tells(form: Group[Completion]) -> bool:
-    return form.measure.completion_rate is not None
+    return form.measure.started is not None
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -102,8 +102,10 @@ def _listed(names: Sequence[str]) -> str:
 
 def _ended(measure: Completion) -> str:
     begun = measure.submissions - (measure.dismissed or 0)
-    sure = f"{number(measure.ci_low)} to {number(measure.ci_high)}"
-    parts = [f"{number(measure.completed)} of {number(begun)} completed, {percent(measure.completion_rate)} ({sure})"]
+    parts = [f"{number(measure.completed)} of {number(begun)} completed"]
+    if measure.completion_rate is not None:
+        sure = f"{number(measure.ci_low)} to {number(measure.ci_high)}"
+        parts[0] += f", {percent(measure.completion_rate)} ({sure})"
     if measure.median_duration_seconds is not None:
         parts.append(f"median {lasted(measure.median_duration_seconds)}")
     if measure.dismissed:
@@ -114,8 +116,9 @@ def _ended(measure: Completion) -> str:
 def _question(question: DropOff, form_id: str | None, whole: Mapping[str, Field]) -> Bar:
     """With its records, where these are one for each submission that answered: not of a question in parts, or of two forms."""
     field, reached = whole.get(question.field_id), 100 - question.drop_off
-    found = field is not None and field.source_id == form_id and field.count == question.answered
+    if field is not None and (field.source_id, field.count) != (form_id, question.answered):
+        field = None
     return Bar(
         label=question.label or question.field_id, width=round(reached, 1), count=question.answered,
-        detail=number(question.answered), value=percent(reached), href=f"records?{field.records}" if field and found else None,
+        detail=number(question.answered), value=percent(reached), href=f"records?{field.records}" if field else None,
     )  # fmt: skip

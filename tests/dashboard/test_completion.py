@@ -75,6 +75,13 @@ async def test_of_one_person(client: httpx.AsyncClient, connection: Connection) 
     assert note.startswith("Form one: 0 of 1 completed, 0%")
 
 
+async def test_a_form_that_everybody_dismissed(client: httpx.AsyncClient, connection: Connection) -> None:
+    """Its source has told of unfinished submissions elsewhere: here there was none."""
+    await submitted(client, connection, "one", "partial", "a")
+    await submitted(client, connection, "two", "dismissed", "a")
+    assert "Form two: 0 of 0 completed · 1 dismissed" in await drawn(client)
+
+
 async def test_a_source_that_only_tells_of_completed_ones(client: httpx.AsyncClient, connection: Connection) -> None:
     await submitted(client, connection, "one", "completed", "a", "b")
     assert await drawn(client) == {}
