@@ -386,12 +386,13 @@ class Undone(Struct, frozen=True, kw_only=True):
 class Reject(Struct, frozen=True, kw_only=True):
     """What could not be stored, and why: an item of a batch, or a payload that came through a connection.
 
-    `position` is the index in a JSON batch, the line in a stream.
+    `position` is the index in a JSON batch, the line in a stream; `form_id` the form that a pulled payload was asked for by.
     """
 
     id: UUID
     batch_id: UUID | UnsetType = UNSET
     connection_id: UUID | UnsetType = UNSET
+    form_id: str | UnsetType = UNSET
     position: Total
     tenant_id: str | UnsetType = UNSET
     user_id: str | UnsetType = UNSET
