@@ -14,7 +14,7 @@ SPARK_HEIGHT = 26
 
 _TICKS = 4
 _LABELS = 9
-# A bar of a few is no wall.
+# In percent of the drawing: the bars of three months would be walls.
 _WIDEST = 8
 
 

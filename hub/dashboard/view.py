@@ -91,7 +91,7 @@ class VolumeRow(Struct, frozen=True, kw_only=True):
     records: int
     submissions: int
     users: int
-    href: str | None
+    href: str
     before_records: int | None
     before_submissions: int | None
     before_href: str | None

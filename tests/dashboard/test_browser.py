@@ -184,6 +184,8 @@ def test_the_volume_is_that_of_the_api(visit: Visit) -> None:
 def test_the_volume_is_read_without_a_mouse(visit: Visit) -> None:
     visit.sign_in()
     volume = section(visit.page, "Volume")
+    visit.page.get_by_role("link", name="Submissions", exact=True).press("Enter")
+    expect(volume.get_by_role("heading")).to_be_in_viewport()
     volume.locator("summary").focus()
     visit.page.keyboard.press("Enter")
     visit.page.keyboard.press("Tab")
