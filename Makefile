@@ -31,7 +31,7 @@ test-postgres: .venv/.dev
 CITUS_CLUSTER ?= ../shared/peers/citus/cluster.py
 
 test-citus: .venv/.dev
-	CITUS_CLUSTER=$(CITUS_CLUSTER) $(BIN)/python -m tests.with_postgres --citus $(BIN)/pytest -m database
+	CITUS_CLUSTER=$(CITUS_CLUSTER) $(BIN)/python -m tests.with_postgres --citus $(BIN)/pytest -n 3 --dist loadgroup -m database
 
 # The official TypeScript SDK against this hub; needs Node and npm.
 test-sdk: .venv/.dev

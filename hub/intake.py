@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct
 
 from hub import snapshots
 from hub.db import Pool, new_id, rejects, submissions
@@ -97,7 +97,8 @@ async def retry(pool: Pool, markers: Markers, row: ConnectionRow, reject: Reject
 
     Raises `NotOfSourceError`, `UnreadableError` and `FormNeededError`.
     """
-    tally = await take_for(pool, markers, row, legible(reject.raw.encode()))
+    given = Given(form_id=None if reject.form_id is UNSET else reject.form_id)
+    tally = await take_for(pool, markers, row, legible(reject.raw.encode()), given)
     if not tally.errors:
         await rejects.delete(pool, reject.id, row.tenant_id)
     return tally

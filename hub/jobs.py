@@ -91,6 +91,7 @@ async def pull(tools: Tools, job: queue.Pull) -> None:
         return
     async with stored_pulls.alone(tools.pool, row.id) as is_alone:
         if not is_alone:
+            _log.info("already pulling", connection=str(row.id))
             return
         try:
             async with pulls.vendor_of(tools, row) as api:

@@ -34,6 +34,8 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2080, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 LARGEST_NUMBER = 1e15
 MAX_DEPTH = 128
+MAX_PATH = 255
+MAX_PATHS = 10
 # The unique index cannot hold a larger key: an eighth of a page, less its own overhead.
 MAX_KEY_BYTES = 2600
 
@@ -220,7 +222,8 @@ class RecordFilter(Struct, kw_only=True, frozen=True):
         Meta(
             description="A member of metadata by its path, compared as text: `metadata.attributes.plan=pro`",
             extra_json_schema={
-                "propertyNames": {"pattern": r"^metadata(\.[^.\u0000]+)+$"},
+                "propertyNames": {"pattern": r"^metadata(\.[^.\u0000]+)+$", "maxLength": len("metadata.") + MAX_PATH},
+                "maxProperties": MAX_PATHS,
                 "additionalProperties": {"type": "string", "minLength": 1},
             },
         ),
@@ -383,12 +386,13 @@ class Undone(Struct, frozen=True, kw_only=True):
 class Reject(Struct, frozen=True, kw_only=True):
     """What could not be stored, and why: an item of a batch, or a payload that came through a connection.
 
-    `position` is the index in a JSON batch, the line in a stream.
+    `position` is the index in a JSON batch, the line in a stream; `form_id` the form that a pulled payload was asked for by.
     """
 
     id: UUID
     batch_id: UUID | UnsetType = UNSET
     connection_id: UUID | UnsetType = UNSET
+    form_id: str | UnsetType = UNSET
     position: Total
     tenant_id: str | UnsetType = UNSET
     user_id: str | UnsetType = UNSET

@@ -137,17 +137,17 @@ async def _store(tools: Tools, row: ConnectionRow, form_id: str, payloads: Seque
         try:
             tally = await intake.take_for(tools.pool, tools.markers, row, payload, Given(form_id=form_id))
         except NotOfSourceError as error:
-            await _reject(tools, row, payload, str(error))
+            await _reject(tools, row, form_id, payload, str(error))
             kept += 1
             continue
         stored += tally.submissions - tally.stale
         if tally.errors:
-            await _reject(tools, row, payload, "; ".join(error.problem for error in tally.errors))
+            await _reject(tools, row, form_id, payload, "; ".join(error.problem for error in tally.errors))
             kept += 1
     return stored, kept
 
 
-async def _reject(tools: Tools, row: ConnectionRow, payload: Raw, reason: str) -> None:
+async def _reject(tools: Tools, row: ConnectionRow, form_id: str, payload: Raw, reason: str) -> None:
     """Keeps a payload as a delivery that cannot be read is kept: once, though every pull may bring it again."""
     problem = Unprocessable(reason)
     document = problem.document(base=tools.settings.problem_base_url, instance="", request_id="")
@@ -156,6 +156,7 @@ async def _reject(tools: Tools, row: ConnectionRow, payload: Raw, reason: str) -
         status=problem.status,
         problem=Raw(msgspec.json.encode(document)),
         error=f"A response is kept, because it could not be stored: {reason}",
+        form_id=form_id,
     )
     name = tools.vault.digest(b"pull " + bytes(payload))
     await deliveries.settle(tools.pool, row, name, stored=0, unread=unread, undefined=())

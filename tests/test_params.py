@@ -304,10 +304,16 @@ def test_members_of_metadata_are_named_by_their_path() -> None:
     assert of_acme("metadata=x&Metadata.a=b&metadata.=").metadata == ()
 
 
-@pytest.mark.parametrize("name", ["metadata.", "metadata..a", "metadata.a.", "metadata.a%00", f"metadata.{'a' * 256}"])
+@pytest.mark.parametrize("name", ["metadata.", "metadata..a", "metadata.a.", "metadata.a%00"])
 def test_path_that_leads_nowhere(name: str) -> None:
     ((_, reason),) = faults_of_acme(f"{name}=x")
     assert reason == "must be metadata and the names that lead to a member, joined with dots: metadata.plan"
+
+
+def test_path_that_is_too_long() -> None:
+    assert of_acme(f"metadata.{'a' * 255}=x").metadata == (MetadataIs("a" * 255, ("x",)),)
+    ((_, reason),) = faults_of_acme(f"metadata.{'a' * 256}=x")
+    assert reason == "must be at most 255 characters after metadata."
 
 
 def test_members_of_metadata_have_their_limits() -> None:

@@ -337,6 +337,29 @@ async def test_a_response_that_cannot_be_read_costs_no_other(
     )
 
 
+async def test_what_was_pulled_and_kept_is_tried_again_with_its_form(
+    tools: Tools, connection: Connection, client: httpx.AsyncClient
+) -> None:
+    """An item of a page of Typeform does not name the form that the page was asked for by."""
+    form = json.loads((TYPEFORM / "20_form_definition.json").read_text())
+    (item,) = json.loads((TYPEFORM / "32_api_page_same_as_10.json").read_text())["items"]
+    name = f"{form['id']}:t1"
+    other = {"id": name, "surveyId": SURVEY_ID, "data": {"nps_main": 9}, "createdAt": "2026-01-01T00:00:00Z"}
+    await client.post("/v1/sources/formbricks/responses?tenant_id=acme", json=other)
+    with TypeformServer() as server:
+        server.add_form(form)
+        server.respond(form["id"], "t1", answers=item["answers"])
+        opened = credentials.Typeform(access_token=server.token)
+        await pulled(tools, await connected(tools, server, source="typeform", opened=opened))
+    (reject,) = (await client.get("/v1/rejects?tenant_id=acme")).json()["data"]
+    assert (reject["form_id"], reject["problem"]["detail"]) == (form["id"], "A submission of formbricks has this id")
+    await connection.execute("delete from submissions")
+    answer = await client.post(f"/v1/rejects/{reject['id']}/retry")
+    assert (answer.status_code, answer.json()["submissions"]) == (200, 1), answer.text
+    assert (await client.get("/v1/rejects?tenant_id=acme")).json()["data"] == []
+    assert await submissions_of(connection) == [name]
+
+
 async def test_one_pull_of_a_connection_at_a_time(tools: Tools, row: ConnectionRow) -> None:
     """They would overtake each other's checkpoints."""
     async with stored_pulls.alone(tools.pool, row.id) as first, stored_pulls.alone(tools.pool, row.id) as second:

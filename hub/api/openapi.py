@@ -214,7 +214,10 @@ def _query_parameters(kind: type[Struct]) -> Iterable[Json]:
         if field.name == "metadata":  # an object whose members are parameters of their own
             schema = {
                 "type": "object",
-                **{key: schema[key] for key in ("description", "propertyNames", "additionalProperties")},
+                **{
+                    key: schema[key]
+                    for key in ("description", "propertyNames", "maxProperties", "additionalProperties")
+                },
             }
             parameter |= {"style": "form", "explode": True}
         if "$ref" in str(schema):  # a cursor: a struct for the code, a text for everybody else

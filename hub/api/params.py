@@ -13,14 +13,12 @@ from hub import cursors
 from hub.api.faults import BLANK, DATE, NUL, REQUIRED, bare, parse_instant
 from hub.api.problems import Forbidden, InvalidParam, ValidationFailed
 from hub.cursors import Cursor, Position
-from hub.model import MetadataIs, in_order
+from hub.model import MAX_PATH, MAX_PATHS, MetadataIs, in_order
 
 A = TypeVar("A", bound=Struct)
 B = TypeVar("B", bound=Struct)
 
 MAX_VALUES = 100
-MAX_PATHS = 10
-MAX_PATH = 255
 
 CURSOR = "omit it for the first page, or use the exact next_cursor value from the previous response"
 FOREIGN_CURSOR = (
@@ -111,8 +109,10 @@ def _paths(values: dict[str, list[str]], faults: list[InvalidParam]) -> Iterator
     for number, (name, texts) in enumerate((name, texts) for name, texts in given if texts):
         path = name.removeprefix("metadata.")
         try:
-            if not all(path.split(".")) or "\0" in path or len(path) > MAX_PATH:
+            if not all(path.split(".")) or "\0" in path:
                 raise Unreadable(PATH)  # noqa: TRY301 - one place makes faults of reasons
+            if len(path) > MAX_PATH:
+                raise Unreadable(f"must be at most {MAX_PATH} characters after metadata.")  # noqa: TRY301
             if number >= MAX_PATHS:
                 raise Unreadable(f"at most {MAX_PATHS} members of metadata can be asked for")  # noqa: TRY301
             yield MetadataIs(path, tuple(str(value) for value in _several(_METADATA_VALUE, texts)))

@@ -6,6 +6,7 @@ document.documentElement.classList.add("js");
 
 // Pages are fetched and put in place of this one, so that neither scroll nor focus is lost.
 let latest = 0;
+let shown = location.search;
 async function show(address, { push = true } = {}) {
   const turn = ++latest;
   document.body.setAttribute("aria-busy", "true");
@@ -25,6 +26,7 @@ async function show(address, { push = true } = {}) {
   }
   const focused = document.activeElement && document.activeElement.id;
   if (push) history.pushState(null, "", address);
+  shown = location.search;
   document.title = next.title;
   document.body.replaceWith(next.body);
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
@@ -36,7 +38,10 @@ function samePage(address) {
   return new URL(address, location.href).pathname === location.pathname;
 }
 
-addEventListener("popstate", () => show(location.href, { push: false }));
+// A way within the page is one through its history, too.
+addEventListener("popstate", () => {
+  if (location.search !== shown) show(location.href, { push: false });
+});
 
 addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href]");

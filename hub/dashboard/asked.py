@@ -64,9 +64,38 @@ class Asked(Struct, kw_only=True, frozen=True):
         """The same without one of the filters."""
         return structs.replace(self, selection=structs.replace(self.selection, **{name: ()}))
 
+    def is_all_before(self, first: date) -> bool:
+        """Whether the bucket that begins with this day is all in the period before."""
+        since, until = periods.bounds([first], self.interval, self.zone)[0]
+        return (
+            self.earlier is not None
+            and self.earlier.since is not None
+            and self.earlier.until is not None
+            and self.earlier.since <= since
+            and until <= self.earlier.until
+        )
+
     def last_day(self, first: date) -> date:
         """Of the bucket that begins with this day."""
         return periods.bounds([first], self.interval, self.zone)[0][1].astimezone(self.zone).date()
+
+    def named(self, first: date) -> str:
+        """The bucket that begins with this day."""
+        match self.interval:
+            case "day":
+                return f"{first:%A}, {day(first)}"
+            case "week":
+                return f"Week of {day(first)}"
+            case "month":
+                return f"{first:%B %Y}"
+            case "quarter":
+                return f"Quarter {(first.month + 2) // 3} of {first.year}"
+
+    def labeled(self, first: date) -> str:
+        """What stands below its column; equal neighbors share one."""
+        if self.interval == "day":
+            return f"{first.day} {first:%b}"
+        return f"{first:%b %Y}" if first.month == 1 else f"{first:%b}"
 
     def link(self, *without: str, **changes: str | None) -> str:
         """The address of this look, changed."""

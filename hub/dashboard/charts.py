@@ -9,10 +9,13 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 TREND_HEIGHT = 200
+PILLARS_HEIGHT = 120
 SPARK_HEIGHT = 26
 
 _TICKS = 4
 _LABELS = 9
+# In percent of the drawing: the bars of three months would be walls.
+_WIDEST = 8
 
 
 class Point(Struct, frozen=True, kw_only=True):
@@ -78,6 +81,52 @@ class Slice(Struct, frozen=True, kw_only=True):
     href: str | None = None
 
 
+class Counted(Struct, frozen=True, kw_only=True):
+    """One bucket of what is counted: how much, how much of it in front, and how much there was before."""
+
+    label: str
+    count: int
+    part: int
+    before: int | None = None
+    title: str = ""
+    href: str | None = None
+    first: str = ""
+    last: str = ""
+    """The days it spans."""
+
+
+class Box(Struct, frozen=True, kw_only=True):
+    """A rectangle that stands on the ground of its drawing."""
+
+    left: float
+    width: float
+    height: float
+
+
+class Pillar(Struct, frozen=True, kw_only=True):
+    """A bar that stands, and the column it may be clicked in."""
+
+    left: float
+    width: float
+    bar: Box
+    part: Box
+    before: float | None
+    """How far down from the top of the drawing."""
+    title: str
+    href: str | None
+    first: str
+    last: str
+
+
+class Pillars(Struct, frozen=True, kw_only=True):
+    """Bars over time."""
+
+    pillars: list[Pillar]
+    rows: list[Tick]
+    columns: list[Tick]
+    height: int
+
+
 def trend(points: Sequence[Point], *, height: int = TREND_HEIGHT, bounds: tuple[float, float] | None = None) -> Trend:
     """`bounds` are the values that cannot be exceeded, and need not be shown when nothing is near."""
     values = [value for point in points for value in (point.value, point.low, point.high) if value is not None]
@@ -119,6 +168,34 @@ def overlay(drawing: Trend, values: Sequence[float | None]) -> list[str]:
         return [round(drawing.height * (drawing.high - inside) / (drawing.high - drawing.low), 1)]
 
     return _runs(points, [mark.x for mark in drawing.marks[: len(points)]], y)
+
+
+def pillars(counts: Sequence[Counted], *, height: int = PILLARS_HEIGHT) -> Pillars:
+    """All of them stand on zero."""
+    ticks = scale(0, max([1, *(count.count for count in counts), *(count.before or 0 for count in counts)]))
+    step, most = 100 / max(1, len(counts)), ticks[-1]
+
+    def up(value: int) -> float:
+        return round(height * value / most, 1)
+
+    def box(n: int, value: int, share: float) -> Box:
+        width = min(step, _WIDEST) * share
+        return Box(left=round((n + 0.5) * step - width / 2, 3), width=round(width, 3), height=up(value))
+
+    return Pillars(
+        pillars=[
+            Pillar(
+                left=round(n * step, 3), width=round(step, 3), bar=box(n, count.count, 0.76), part=box(n, count.part, 0.34),
+                before=None if count.before is None else round(height - up(count.before), 1),
+                title=count.title, href=count.href, first=count.first, last=count.last,
+            )
+            for n, count in enumerate(counts)
+        ],
+        # There is no half a record.
+        rows=[Tick(round(height * (1 - tick / most), 1), _short(tick)) for tick in ticks if tick == int(tick)],
+        columns=_thinned([Tick(round((n + 0.5) * step, 2), count.label) for n, count in enumerate(counts)]),
+        height=height,
+    )  # fmt: skip
 
 
 def scale(low: float, high: float, bounds: tuple[float, float] | None = None) -> list[float]:

@@ -2,54 +2,47 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from hub.dashboard.asked import Asked
 from hub.dashboard.render import NOTHING, day, minute
 from hub.dashboard.together import together
 from hub.dashboard.view import Bar, Connected, Delivered, Health, Sent
 from hub.db import Pool, batches, connections, rejects
-from hub.db.analytics import TooManyBuckets
 from hub.db.batches import Latest
-from hub.db.completion import SubmissionBreakdown, completion
 from hub.db.connections import ConnectionRow
 from hub.db.fields import Field
-from hub.metrics import Report
-from hub.model import SubmissionFilter
+from hub.metrics import Completion, Report, Volume
 
 _BATCHES, _REASONS = 5, 5
 
 
-async def health(
-    pool: Pool, asked: Asked, sources: Report[Any], fields: Sequence[Field], key_tenant_id: str | None
-) -> Health:
-    """`sources` is the volume by source, `fields` what was answered: both are on the page already."""
-    chosen = asked.selection
-    submissions = SubmissionFilter(tenant_id=chosen.tenant_id, since=chosen.since, until=chosen.until)
-    ended, connected, latest, reasons = await together(
-        completion(pool, submissions, SubmissionBreakdown(group_by="form_id")),
-        connections.listed(pool, chosen.tenant_id),
-        batches.latest(pool, chosen.tenant_id, key_tenant_id, _BATCHES),
-        rejects.reasons(pool, chosen.tenant_id, _REASONS),
+async def health(pool: Pool, tenant_id: str, key_tenant_id: str | None) -> Health:
+    """But for the sources."""
+    connected, latest, reasons = await together(
+        connections.listed(pool, tenant_id),
+        batches.latest(pool, tenant_id, key_tenant_id, _BATCHES),
+        rejects.reasons(pool, tenant_id, _REASONS),
     )
-    forms = [] if isinstance(ended, TooManyBuckets) else ended.report.groups or []
-    completed = {group.key: group.measure.completion_rate for group in forms}
-    last: dict[str | None, str] = {}
-    for field in fields:
-        last[field.source_id] = max(last.get(field.source_id, ""), field.last_seen)
     return Health(
-        sources=[
-            Delivered(
-                label=group.label or group.key or "not said", records=group.measure.records,
-                submissions=group.measure.submissions, completed=completed.get(group.key),
-                last=_day(last.get(group.key)), href=f"records?{group.records}" if group.records else "",
-            )
-            for group in sources.groups or []
-        ],
         connections=[_connected(row) for row in connected if row.status != "revoked"],
         batches=[_sent(batch) for batch in latest],
         rejects=[Bar(label=reason, count=count, width=0) for reason, count in reasons],
-    )  # fmt: skip
+    )
+
+
+def delivered(sources: Report[Volume], ended: Report[Completion], fields: Sequence[Field]) -> list[Delivered]:
+    """What came from each source: its volume, how its submissions ended, and when something was answered."""
+    completed = {group.key: group.measure.completion_rate for group in ended.groups or []}
+    last: dict[str | None, str] = {}
+    for field in fields:
+        last[field.source_id] = max(last.get(field.source_id, ""), field.last_seen)
+    return [
+        Delivered(
+            label=group.label or group.key or "not said", records=group.measure.records,
+            submissions=group.measure.submissions, completed=completed.get(group.key),
+            last=_day(last.get(group.key)), href=f"records?{group.records}" if group.records else "",
+        )
+        for group in sources.groups or []
+    ]  # fmt: skip
 
 
 def _day(moment: str | None) -> str:

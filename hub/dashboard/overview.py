@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -14,9 +13,10 @@ from hub.api.problems import InvalidParam, ValidationFailed
 from hub.dashboard import charts
 from hub.dashboard.asked import PERIODS, Asked
 from hub.dashboard.charts import Point, Slice
-from hub.dashboard.health import health
+from hub.dashboard.completion import completions, ended
+from hub.dashboard.health import delivered, health
 from hub.dashboard.questions import Ask, questions
-from hub.dashboard.render import NOTHING, day, number, signed
+from hub.dashboard.render import NOTHING, called, number, signed
 from hub.dashboard.scores import SCORES, Part, Score
 from hub.dashboard.together import together
 from hub.dashboard.view import (
@@ -33,6 +33,7 @@ from hub.dashboard.view import (
     Tile,
     Tone,
 )
+from hub.dashboard.volume import volume_over_time, volume_tile
 from hub.dashboard.words import words
 from hub.db import Pool
 from hub.db import tenants as stored
@@ -73,9 +74,11 @@ async def overview(
         return structs.replace(view, empty=_nothing(asked))
     names = _scored(asked, {field.field_type for field in known})
     chosen = asked.looking.score if asked.looking.score in names else next(iter(names), None)
-    said, incoming, detail, answered, *reports = await together(
+    said, incoming, (every, some), volume_before, detail, answered, *reports = await together(
         words(pool, index, asked),
-        health(pool, asked, sources, known, key_tenant_id),
+        health(pool, asked.selection.tenant_id, key_tenant_id),
+        ended(pool, asked),
+        _before(ask, VOLUME, asked),
         _detail(ask, asked, chosen, group_by),
         questions(ask, asked, known),
         *(_report(ask, SCORES[name].metric, asked) for name in names),
@@ -83,7 +86,13 @@ async def overview(
     found = dict(zip(names, reports, strict=True))
     tiles = [_score_tile(SCORES[name], report, asked, name, chosen) for name, report in found.items()]
     view = structs.replace(
-        view, tiles=[*tiles[:_TILES], _volume_tile(volume)], words=said, health=incoming, questions=answered
+        view,
+        tiles=[*tiles[:_TILES], volume_tile(volume)],
+        volume=volume_over_time(volume, volume_before, asked),
+        words=said,
+        health=structs.replace(incoming, sources=delivered(sources, every.report, known)),
+        questions=answered,
+        completions=completions(asked, every, some, sources, known),
     )
     if chosen is None or (now := found[chosen]) is None or not now.total.count:
         return view
@@ -198,12 +207,6 @@ def _selects(
     ]  # fmt: skip
 
 
-def called(group_by: str) -> str:
-    """A dimension in words."""
-    name = group_by.rpartition(".")[2].rpartition(":")[2]
-    return name.removesuffix("_id").replace("_", " ")
-
-
 def _chips(asked: Asked) -> list[Chip]:
     """Filters that have no place in the form."""
     found = []
@@ -242,23 +245,6 @@ def _score_tile(score: Score, found: Report[Any] | None, asked: Asked, name: str
         spark=charts.spark(series, *_range(series)),
         look=asked.link(score=name) + "#over-time",
         selected=name == chosen,
-    )
-
-
-def _volume_tile(found: Report[Any]) -> Tile:
-    series = [bucket.measure.submissions for bucket in found.series or []]
-    previous = found.previous
-    change = ""
-    if previous is not None and previous.submissions:
-        change = f"{signed(100 * (found.total.submissions / previous.submissions - 1))}%"
-    return Tile(
-        name="Submissions",
-        value=number(found.total.submissions),
-        change=change,
-        than="" if previous is None else f"from {number(previous.submissions)}",
-        note=f"{number(found.total.records)} records of {number(found.total.users)} people",
-        href=found.records and f"records?{found.records}",
-        spark=charts.spark(series, 0, max(series, default=1)),
     )
 
 
@@ -316,12 +302,12 @@ def _over_time(score: Score, found: Report[Any], before: Report[Any] | None, ask
 def _point(score: Score, bucket: Bucket[Any], asked: Asked) -> Point:
     measure = bucket.measure
     low, high = score.interval(measure) or (None, None)
-    named = _named(bucket.bucket, asked.interval)
+    named = asked.named(bucket.bucket)
     text = f"{named}\n{score.name} {_valued(score, score.value(measure))}"
     if interval := _interval(score, measure):
         text += f" ({interval})"
     return Point(
-        label=_month(bucket.bucket, asked.interval), value=score.value(measure), low=low, high=high,
+        label=asked.labeled(bucket.bucket), value=score.value(measure), low=low, high=high,
         faint=measure.low_sample, title=f"{text}\n{number(measure.count)} answers",
         href=(bucket.records and measure.count and f"records?{bucket.records}") or None,
         first=str(bucket.bucket), last=str(asked.last_day(bucket.bucket)),
@@ -331,29 +317,10 @@ def _point(score: Score, bucket: Bucket[Any], asked: Asked) -> Point:
 def _row(score: Score, bucket: Bucket[Any], asked: Asked) -> Row:
     measure = bucket.measure
     return Row(
-        label=_named(bucket.bucket, asked.interval), count=measure.count, value=_valued(score, score.value(measure)),
+        label=asked.named(bucket.bucket), count=measure.count, value=_valued(score, score.value(measure)),
         interval=_interval(score, measure), parts=[part.count for part in score.parts(measure)],
         href=bucket.records and f"records?{bucket.records}",
     )  # fmt: skip
-
-
-def _named(first: date, interval: Interval) -> str:
-    match interval:
-        case "day":
-            return f"{first:%A}, {day(first)}"
-        case "week":
-            return f"Week of {day(first)}"
-        case "month":
-            return f"{first:%B %Y}"
-        case "quarter":
-            return f"Quarter {(first.month + 2) // 3} of {first.year}"
-
-
-def _month(first: date, interval: Interval) -> str:
-    """What stands below a column; equal neighbours share one."""
-    if interval == "day":
-        return f"{first.day} {first:%b}"
-    return f"{first:%b %Y}" if first.month == 1 else f"{first:%b}"
 
 
 def _slices(score: Score, measure: Any, selection: RecordFilter | None) -> list[Slice]:

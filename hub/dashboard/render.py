@@ -43,6 +43,22 @@ def percent(value: float | None, digits: int = 0) -> str:
     return NOTHING if value is None else f"{number(value, digits)}%"
 
 
+def called(name: str) -> str:
+    """A parameter or a dimension in words."""
+    return name.rpartition(".")[2].rpartition(":")[2].removesuffix("_id").replace("_", " ")
+
+
+def lasted(seconds: float) -> str:
+    """A duration, as exactly as people ask, in one piece."""
+    minutes, left = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (0 if hours else left, "s")]
+    return (
+        "\N{NO-BREAK SPACE}".join(f"{number(much)}\N{NO-BREAK SPACE}{unit}" for much, unit in parts if much)
+        or "0\N{NO-BREAK SPACE}s"
+    )
+
+
 def day(moment: date | datetime) -> str:
     return f"{moment.day} {moment:%b %Y}"
 

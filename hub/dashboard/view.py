@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from hub.dashboard.charts import Slice, Trend
+from hub.dashboard.charts import Pillars, Slice, Trend
 
 Tone = Literal["good", "bad", ""]
 
@@ -45,7 +45,7 @@ class Tile(Struct, frozen=True, kw_only=True):
     href: str | None = None
     spark: str | None = None
     look: str | None = None
-    """The address at which this score is looked at over time, unless it is."""
+    """The address at which this number is looked at over time."""
     selected: bool = False
 
 
@@ -81,6 +81,27 @@ class OverTime(Struct, frozen=True, kw_only=True):
     rows: list[Row]
     parts: list[str]
     note: str
+    bucket: str
+
+
+class VolumeRow(Struct, frozen=True, kw_only=True):
+    """How much came in a bucket, and in that of the period before."""
+
+    label: str
+    records: int
+    submissions: int
+    users: int
+    href: str
+    before_records: int | None
+    before_submissions: int | None
+    before_href: str | None
+
+
+class VolumeOverTime(Struct, frozen=True, kw_only=True):
+    """How much came."""
+
+    drawing: Pillars
+    rows: list[VolumeRow]
     bucket: str
 
 
@@ -191,7 +212,7 @@ class Connected(Struct, frozen=True, kw_only=True):
 class Health(Struct, frozen=True, kw_only=True):
     """What comes in, and what does not."""
 
-    sources: list[Delivered]
+    sources: list[Delivered] = []
     connections: list[Connected]
     batches: list[Sent]
     rejects: list[Bar]
@@ -231,6 +252,25 @@ class Question(Struct, frozen=True, kw_only=True):
     keys: list[Share] = []
 
 
+class Form(Struct, frozen=True, kw_only=True):
+    """How far people got in one form: how many finished it, and how many answered each question."""
+
+    label: str
+    note: str
+    href: str | None
+    questions: list[Bar]
+
+
+class Completions(Struct, frozen=True, kw_only=True):
+    """How far people got, in each form."""
+
+    forms: list[Form] = []
+    note: str
+    """What is not among them, and why."""
+    href: str | None = None
+    """The page without the filters that leave it unknown."""
+
+
 class Overview(Struct, frozen=True, kw_only=True):
     tenant: str
     tenants: list[str]
@@ -250,6 +290,8 @@ class Overview(Struct, frozen=True, kw_only=True):
     tiles: list[Tile] = []
     over_time: OverTime | None = None
     groups: Groups | None = None
+    volume: VolumeOverTime | None = None
     words: Words | None = None
     health: Health | None = None
     questions: list[Question] = []
+    completions: Completions | None = None

@@ -1,6 +1,6 @@
 """How submissions ended: counted over them, not over their records."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Literal, TypeAlias
@@ -36,6 +36,8 @@ class CompletionReport(Struct, kw_only=True, frozen=True):
 
     report: Report[Completion]
     fields: list[DropOff]
+    of_forms: Mapping[str | None, list[DropOff]]
+    """The same of each form, for what several of them ask."""
 
 
 async def completion(
@@ -91,6 +93,7 @@ async def completion(
             earlier = structs.replace(chosen, since=since, until=until)
             previous = _measure(next(iter(await _cells(connection, earlier, None)), None))
             change = metrics.completion_change(total, previous)
+        fields, of_forms = await _fields(connection, chosen)
         return CompletionReport(
             report=Report(
                 total=total,
@@ -102,7 +105,8 @@ async def completion(
                 previous_records=None if previous is None else _link(earlier),
                 change=change,
             ),
-            fields=await _fields(connection, chosen),
+            fields=fields,
+            of_forms=of_forms,
         )
 
 
@@ -115,9 +119,17 @@ def _measure(row: "asyncpg.Record | None") -> Completion:
     return metrics.completion(**{name: value for name, value in (row.items() if row else ()) if name not in _PLACE})
 
 
-async def _fields(connection: Connection, chosen: SubmissionFilter) -> list[DropOff]:
-    rows = await connection.fetch(_DROP_OFF, *structs.astuple(chosen), MAX_OPTIONS)
-    return [DropOff(**row, drop_off=100 * (row["submissions"] - row["answered"]) / row["submissions"]) for row in rows]
+async def _fields(
+    connection: Connection, chosen: SubmissionFilter
+) -> tuple[list[DropOff], Mapping[str | None, list[DropOff]]]:
+    fields: list[DropOff] = []
+    of_forms: dict[str | None, list[DropOff]] = {}
+    for row in await connection.fetch(_DROP_OFF, *structs.astuple(chosen), MAX_OPTIONS):
+        lost = row["submissions"] - row["answered"]
+        counted = {name: row[name] for name in ("field_id", "label", "answered", "submissions")}
+        place = of_forms.setdefault(row["form_id"], []) if row["of_form"] else fields
+        place.append(DropOff(**counted, drop_off=100 * lost / row["submissions"]))
+    return fields, of_forms
 
 
 def _link(chosen: SubmissionFilter | None, first: datetime | None = None, last: datetime | None = None) -> str | None:

@@ -27,6 +27,8 @@ class Unread(Struct, frozen=True, kw_only=True):
     problem: Raw
     error: str
     """What is told of the connection."""
+    form_id: str | None = None
+    """What it was asked for by, when it was pulled."""
     was_held_up: bool = False
     """Nothing is wrong with it: it can be stored a little later."""
 
@@ -78,7 +80,7 @@ async def _fetch(connection: Connection, row: ConnectionRow, undefined: Collecti
 async def _reject(connection: Connection, row: ConnectionRow, unread: Unread) -> None:
     reject_id = new_id()
     reject = {
-        "tenant_id": row.tenant_id, "id": reject_id, "connection_id": row.id, "position": 0, "raw": unread.raw,
+        "tenant_id": row.tenant_id, "id": reject_id, "connection_id": row.id, "form_id": unread.form_id, "position": 0, "raw": unread.raw,
         "status": unread.status, "problem": unread.problem,
     }  # fmt: skip
     await connection.execute(_REJECT, msgspec.json.encode([reject]).decode())

@@ -17,7 +17,7 @@ from hub.api.batch import CHUNK_RECORDS, MAX_INLINE, MAX_JSON_BYTES, MAX_RECORDS
 from hub.app import create_app
 from hub.settings import Settings
 from hub.streams import MAX_ITEM_BYTES
-from tests.conftest import API_KEY, make_record
+from tests.conftest import client_of, make_record
 from tests.test_streams import packed
 
 URL = "/v1/feedback-records/batch"
@@ -382,14 +382,7 @@ async def test_a_truncated_stream_is_told_what_was_stored(client: httpx.AsyncCli
 async def test_a_stream_has_a_limit_too(settings: Settings) -> None:
     """By setting, on the decompressed bytes."""
     app = create_app(msgspec.structs.replace(settings, batch_max_bytes=2000))
-    async with (
-        app.litestar.lifespan(),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app),  # type: ignore[arg-type] # httpx writes the types of ASGI its own way
-            base_url="http://hub.test",
-            headers={"Authorization": f"Bearer {API_KEY}"},
-        ) as client,
-    ):
+    async with client_of(app) as client:
         answer = await client.post(
             URL, content=gzip.compress(ndjson(numbered(100))),
             headers={"content-encoding": "gzip", "content-type": "application/x-ndjson"},

@@ -19,7 +19,7 @@ import pytest
 from hub.app import create_app
 from hub.model import Record
 from hub.settings import Settings
-from tests.conftest import API_KEY, make_record
+from tests.conftest import client_of, make_record
 
 URL = "/v1/feedback-records"
 MAX_BODY = 512 * 1024
@@ -333,14 +333,7 @@ async def test_slow_body_is_refused(settings: Settings) -> None:
         yield b"{"
         await never.wait()
 
-    async with (
-        app.litestar.lifespan(),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app),  # type: ignore[arg-type] # httpx writes the types of ASGI its own way
-            base_url="http://hub.test",
-            headers={"Authorization": f"Bearer {API_KEY}"},
-        ) as client,
-    ):
+    async with client_of(app) as client:
         answer = await client.post(URL, content=trickle())
 
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")

@@ -8,8 +8,9 @@ from typing import Literal
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from hub.dashboard.render import NOTHING
 from tests.dashboard import pictures
 from tests.dashboard.conftest import Demo, Visit
 from tests.dashboard.story import PERIOD, QUERY
@@ -29,6 +30,10 @@ def number(page: Page, name: str) -> str:
 
 def count_of_records(page: Page) -> int:
     return int(page.get_by_role("heading", level=1).inner_text().split()[0].replace(",", ""))
+
+
+def section(page: Page, heading: str) -> Locator:
+    return page.locator("section", has=page.get_by_role("heading", name=heading, exact=True))
 
 
 def test_a_pasted_key_opens_the_page_that_was_asked_for(visit: Visit) -> None:
@@ -87,8 +92,9 @@ def test_every_part_of_a_number_leads_to_its_records(visit: Visit) -> None:
         line.get_by_role("link").click()
         assert count_of_records(page) == shown
         page.go_back()
-    page.get_by_text("As a table").click()
-    row = page.locator("details tr").nth(5)
+    over_time = section(page, "NPS over time")
+    over_time.get_by_text("As a table").click()
+    row = over_time.locator("details tr").nth(5)
     shown = int(row.locator("td").nth(1).inner_text())
     row.get_by_role("link").click()
     assert count_of_records(page) == shown
@@ -131,12 +137,124 @@ def test_marks_of_a_drawing_lead_to_their_records(visit: Visit) -> None:
     assert count_of_records(visit.page) == shown
 
 
+def test_every_bar_of_the_volume_leads_to_its_records(visit: Visit) -> None:
+    """As many as it stands for: those of the drawing and of the table, now and before."""
+    visit.sign_in()
+    volume = section(visit.page, "Volume")
+    bars = volume.locator(".plot a").evaluate_all(
+        "bars => bars.map(bar => [bar.getAttribute('href'), bar.querySelector('title').textContent.split('\\n')[1]])"
+    )
+    rows = volume.locator("tbody td:has(a)").evaluate_all(
+        """cells => cells.map(cell => [cell.firstChild.getAttribute("href"),
+            cell.cellIndex ? cell.textContent : cell.nextSibling.textContent])"""
+    )
+    assert len(bars) == 13
+    assert len(rows) == 13 + 12
+    with api(visit.demo) as client:
+        for href, shown in (*bars, *rows):
+            found = client.get(f"/v1/feedback-records/count?{href.partition('?')[2]}").raise_for_status().json()
+            assert found["count"] == int(shown.split()[0].replace(",", "")), href
+    volume.locator(".column").nth(4).click(position={"x": 10, "y": 10})
+    visit.page.wait_for_url("**/records?**")
+    assert count_of_records(visit.page) == int(bars[4][1].split()[0])
+
+
+def test_the_volume_is_that_of_the_api(visit: Visit) -> None:
+    """Week by week. Of the period before the weeks that are whole, first beside first."""
+    visit.sign_in()
+    with api(visit.demo) as client:
+        found = client.get(f"/v1/analytics/volume?{QUERY}&interval=week").raise_for_status().json()
+        before = client.get(
+            "/v1/analytics/volume?tenant_id=demo&since=2026-06-01T00:00:00Z&until=2026-08-23T23:59:59.999999Z&interval=week"
+        ).json()
+    volume = section(visit.page, "Volume")
+    volume.get_by_text("As a table").click()
+    columns = (
+        (found, "records", 2), (found, "submissions", 3), (found, "users", 4), (before, "records", 5), (before, "submissions", 6),
+    )  # fmt: skip
+    for report, member, column in columns:
+        told = [f"{bucket[member]:,}" for bucket in report["series"]]
+        expect(volume.locator(f"tbody td:nth-child({column})")).to_have_text([*told, *[NOTHING] * (13 - len(told))])
+    volume.get_by_role("link", name="Month").click()
+    expect(volume.locator(".plot .column")).to_have_count(4)
+    visit.page.get_by_label("Compare", exact=True).select_option("none")
+    expect(volume.locator(".before")).to_have_count(0)
+
+
+def test_the_volume_is_read_without_a_mouse(visit: Visit) -> None:
+    visit.sign_in()
+    volume = section(visit.page, "Volume")
+    visit.page.get_by_role("link", name="Submissions", exact=True).press("Enter")
+    expect(volume.get_by_role("heading")).to_be_in_viewport()
+    volume.locator("summary").focus()
+    visit.page.keyboard.press("Enter")
+    visit.page.keyboard.press("Tab")
+    expect(volume.get_by_role("region", name="Volume as a table")).to_be_focused()
+    visit.page.keyboard.press("Tab")
+    expect(volume.get_by_role("link", name="Week of 24 Aug 2026")).to_be_focused()
+    shown = volume.locator("tbody td").nth(1).inner_text()
+    visit.page.keyboard.press("Enter")
+    visit.page.wait_for_url("**/records?**")
+    assert count_of_records(visit.page) == int(shown)
+
+
+def test_how_far_people_got_is_what_the_api_says(visit: Visit) -> None:
+    visit.sign_in()
+    completion = section(visit.page, "Completion and drop-off")
+    expect(completion.locator("h3")).to_have_text(["Customer pulse", "After onboarding"])
+    expect(completion.locator(".caption")).to_have_text("No word of unfinished submissions from In-app NPS.")
+    with api(visit.demo) as client:
+        for number, form in enumerate(("northwind-pulse", "northwind-onboarding")):
+            found = client.get(f"/v1/analytics/completion?{QUERY}&form_id={form}").raise_for_status().json()
+            drawn, total = completion.locator("article").nth(number), found["total"]
+            expect(drawn.locator("small")).to_contain_text(
+                f"{total['completed']} of {total['submissions']} completed, {total['completion_rate']:.0f}%"
+                f" ({total['ci_low']:.0f} to {total['ci_high']:.0f}) · median 2 min"
+            )
+            expect(drawn.locator(".label")).to_have_text([field["label"] for field in found["fields"]])
+            expect(drawn.locator(".n")).to_have_text([str(field["answered"]) for field in found["fields"]])
+            expect(drawn.locator(".share")).to_have_text(
+                [f"{100 - field['drop_off']:.0f}%" for field in found["fields"]]
+            )
+    linked = completion.locator("article").first.locator("li", has=visit.page.get_by_role("link"))
+    # Not those in several parts: no list has one record for each who answered them.
+    expect(linked).to_have_count(5)
+    shown = int(linked.nth(1).locator(".n").inner_text())
+    linked.nth(1).get_by_role("link").click()
+    visit.page.wait_for_url("**/records?**")
+    assert count_of_records(visit.page) == shown
+
+
+def test_how_far_people_got_follows_the_filters_it_knows(visit: Visit) -> None:
+    """A form, and a period; for those of records alone it says why it is not there, and of sources that do not tell nothing."""
+    visit.sign_in()
+    completion = section(visit.page, "Completion and drop-off")
+    completion.get_by_role("link", name="After onboarding").click()
+    expect(visit.page).to_have_url(re.compile("source_id=northwind-onboarding"))
+    expect(completion.locator("h3")).to_have_text(["After onboarding"])
+    visit.open(f"/?{PERIOD}&source_id=northwind-onboarding&metadata.attributes.plan=pro&language=en")
+    expect(completion.locator("article")).to_have_count(0)
+    expect(completion.locator(".caption")).to_contain_text("but not by language or plan")
+    completion.get_by_role("link", name="Look at all of it").click()
+    expect(completion.locator("h3")).to_have_text(["After onboarding"])
+    for source in ("northwind-in-app", "helpdesk"):
+        visit.open(f"/?{PERIOD}&source_id={source}")
+        expect(section(visit.page, "Volume")).to_be_visible()
+        expect(completion).to_have_count(0)
+
+
 def test_a_mark_says_what_it_is(visit: Visit) -> None:
     visit.sign_in()
     visit.page.locator(".plot .column").nth(4).hover(position={"x": 12, "y": 60})
     expect(visit.page.locator(".tip")).to_contain_text("Week of 21 Sep 2026")
     visit.page.keyboard.press("Escape")
     expect(visit.page.locator(".tip")).to_have_count(0)
+    section(visit.page, "Volume").locator(".column").nth(4).hover(position={"x": 12, "y": 60})
+    expect(visit.page.locator(".tip")).to_have_text(
+        re.compile(
+            r"Week of 21 Sep 2026\n\d+ records of \d+ submissions\nWeek of 29 Jun 2026\n\d+ records of \d+ submissions"
+        )
+    )
 
 
 def test_dragging_over_the_trend_chooses_its_period(visit: Visit) -> None:
@@ -204,7 +322,14 @@ def test_everything_is_reached_without_a_mouse(visit: Visit) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
     "address",
-    [f"/?{PERIOD}", f"/?{PERIOD}&q=export", f"/records?{PERIOD}&limit=20", "/?tenant_id=nobody", "/?tz=Nowhere"],
+    [
+        f"/?{PERIOD}",
+        f"/?{PERIOD}&q=export",
+        f"/?{PERIOD}&metadata.attributes.plan=pro",
+        f"/records?{PERIOD}&limit=20",
+        "/?tenant_id=nobody",
+        "/?tz=Nowhere",
+    ],
 )
 def test_axe_finds_nothing_serious(visit: Visit, axe: str, address: str, scheme: Literal["light", "dark"]) -> None:
     visit.page.emulate_media(color_scheme=scheme)
@@ -295,8 +420,9 @@ def test_the_page_and_the_api_agree(visit: Visit, name: str, metric: str, member
     # The page before has the same heading where the score was shown already.
     visit.page.wait_for_url("**#over-time")
     expect(visit.page.get_by_role("heading", name=f"{name} over time")).to_be_visible()
-    visit.page.get_by_text("As a table").click()
-    counts = visit.page.locator("details[open] tbody tr td:nth-child(2)")
+    over_time = section(visit.page, f"{name} over time")
+    over_time.get_by_text("As a table").click()
+    counts = over_time.locator("tbody tr td:nth-child(2)")
     expect(counts).to_have_text([f"{bucket['count']:,}" for bucket in found["series"]])
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.dashboard import charts
-from hub.dashboard.charts import Point
+from hub.dashboard.charts import Counted, Point
 
 VALUES = st.none() | st.floats(-1e6, 1e6).map(lambda value: round(value, 3))
 
@@ -51,6 +51,23 @@ def test_an_interval_goes_there_and_back() -> None:
     (band,) = charts.trend([point(1, low=0, high=2), point(2, low=1, high=3)]).bands
     assert band.count("L") == 3
     assert band.endswith("Z")
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**7), st.none() | st.integers(0, 10**7)), max_size=40))
+def test_every_bar_stands_inside_its_drawing(counts: list[tuple[int, int | None]]) -> None:
+    drawing = charts.pillars(
+        [Counted(label="", count=count, part=count // 2, before=before) for count, before in counts]
+    )
+    for (count, before), pillar in zip(counts, drawing.pillars, strict=True):
+        assert 0 <= pillar.part.height <= pillar.bar.height <= drawing.height
+        assert pillar.left <= pillar.bar.left < pillar.part.left
+        assert pillar.part.left + pillar.part.width < pillar.bar.left + pillar.bar.width <= pillar.left + pillar.width
+        # The line of the period before is at the height of a bar of as many.
+        assert (pillar.before is None) == (before is None)
+        assert before != count or pillar.before == pytest.approx(drawing.height - pillar.bar.height, abs=0.1)
+    assert drawing.rows[0].label == "0"
+    assert drawing.rows[-1].at == 0
+    assert not any("." in row.label for row in drawing.rows)
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=6))

@@ -12,8 +12,10 @@ from typing import Any
 
 import asyncpg
 import httpx
+import pyarrow as pa
 import pytest
 from msgspec import Struct, structs
+from pyarrow import compute, parquet
 
 from tests.dashboard.conftest import Demo
 from tests.dashboard.story import PERIOD, QUERY
@@ -112,8 +114,6 @@ async def _read_as_reader(folder: Path) -> list[Any]:
 
 def test_of_a_file(client: httpx.Client, over_http: Weeks) -> None:
     """By pyarrow alone, from what the file says of each record."""
-    arrow = pytest.importorskip("pyarrow")
-    compute, parquet = pytest.importorskip("pyarrow.compute"), pytest.importorskip("pyarrow.parquet")
     columns = "collected_at,value_number,metadata"
     file = client.get(f"/v1/feedback-records/export?{QUERY}&field_type=nps&format=parquet&columns={columns}")
     table = parquet.read_table(BytesIO(file.raise_for_status().content))
@@ -125,11 +125,11 @@ def test_of_a_file(client: httpx.Client, over_http: Weeks) -> None:
 
     def between(low: float, high: float) -> Any:
         inside = compute.and_(compute.greater_equal(score, low), compute.less(score, high))
-        return compute.cast(inside, arrow.int64())
+        return compute.cast(inside, pa.int64())
 
-    counted = arrow.table(
+    counted = pa.table(
         {
-            "week": compute.cast(asked, arrow.date32()),
+            "week": compute.cast(asked, pa.date32()),
             "plan": compute.struct_field(plan, [0]),
             "promoters": between(9, math.nextafter(10, 11)),
             "passives": between(7, 9),

@@ -11,7 +11,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal
 
@@ -81,10 +81,6 @@ class FormbricksServer(Server):
         """No webhook tells of it."""
         with self.lock:
             del self.responses[response_id]
-
-    def tick(self, seconds: float = 1) -> str:
-        self.time += timedelta(seconds=seconds)
-        return self.time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     # What it delivers.
 

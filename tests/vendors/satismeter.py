@@ -68,10 +68,6 @@ class SatisMeterServer(Server):
                 if response["user"].get("userId") == user_id:
                     response["user"] = {"id": response["user"]["id"], "userId": None, "deleted": True}
 
-    def tick(self, seconds: float = 1) -> str:
-        self.time += timedelta(seconds=seconds)
-        return self.time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
     # What it delivers.
 
     def send(self, url: str, body: Json) -> Delivery:

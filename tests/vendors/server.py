@@ -3,11 +3,12 @@
 import json
 import socket
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -76,8 +77,11 @@ Job = Callable[[], Delivery]
 """Sends one delivery; again, when called again."""
 
 
-class Server:
+class Server(ABC):
     """Listens from `with` on; a subclass has the state of one vendor and answers by it."""
+
+    precision = "milliseconds"
+    """Of the times it writes."""
 
     def __init__(
         self, *, host: str = "127.0.0.1", now: Callable[[], float] | None = None, time: datetime | None = None
@@ -116,12 +120,14 @@ class Server:
     def asked(self, path: str) -> list[Request]:
         return [request for request in self.requests if request.path == path]
 
+    @abstractmethod
     def answer(self, request: Request) -> Answer:
-        raise NotImplementedError
+        """What the vendor answers, and what it does meanwhile."""
 
-    def tick(self) -> str:
-        """A second later, as the vendor writes it."""
-        raise NotImplementedError
+    def tick(self, seconds: float = 1) -> str:
+        """Later, as the vendor writes it."""
+        self.time += timedelta(seconds=seconds)
+        return self.time.isoformat(timespec=self.precision).replace("+00:00", "Z")
 
     def over_quota(self, limit: int, seconds: float) -> bool:
         """Whether this request is one too many for so many in so many seconds."""

@@ -6,7 +6,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,8 @@ TIMES = {"completed": "submitted_at", "partial": "staged_at", "started": "landed
 
 class TypeformServer(Server):
     """`forms` and `responses` (by form and token) may be edited; `respond` does it as a respondent would."""
+
+    precision = "seconds"
 
     def __init__(
         self, *, token: str = "tfp_test", partial_responses: bool = True, largest_page: int = 1000,
@@ -65,10 +67,6 @@ class TypeformServer(Server):
         """Nothing tells of it."""
         with self.lock:
             del self.responses[form_id][token]
-
-    def tick(self, seconds: float = 1) -> str:
-        self.time += timedelta(seconds=seconds)
-        return self.time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     # What it delivers.
 

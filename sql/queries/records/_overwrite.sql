@@ -3,21 +3,7 @@ on conflict (tenant_id, submission_id, field_id) do update
 set
     collected_at = excluded.collected_at,
     updated_at = excluded.updated_at,
-    source_type = excluded.source_type,
-    source_id = excluded.source_id,
-    source_name = excluded.source_name,
-    field_label = excluded.field_label,
-    field_type = excluded.field_type,
-    field_group_id = excluded.field_group_id,
-    field_group_label = excluded.field_group_label,
-    value_text = excluded.value_text,
-    value_id = excluded.value_id,
-    value_number = excluded.value_number,
-    value_boolean = excluded.value_boolean,
-    value_date = excluded.value_date,
-    metadata = excluded.metadata,
-    language = excluded.language,
-    user_id = excluded.user_id,
+    /* include records/_given */,
     -- A changed text is no longer the one that was analysed and translated; a changed language only spoils the translation.
     sentiment = case when btrim(excluded.value_text, E' \t\n\x0b\f\r') is distinct from btrim(r.value_text, E' \t\n\x0b\f\r')
         then null else r.sentiment end,

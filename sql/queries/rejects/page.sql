@@ -1,6 +1,6 @@
 -- Rejects in the order in which they were made, of one batch, one connection, one tenant, or all. The condition on created_at
 -- stands alone as well, because the index can start from it.
-select id, batch_id, connection_id, position, nullif(tenant_id, '') as tenant_id, user_id, raw, status, problem, created_at
+select id, batch_id, connection_id, form_id, position, nullif(tenant_id, '') as tenant_id, user_id, raw, status, problem, created_at
 from rejects
 where ($1::uuid is null or batch_id = $1)
 and ($2::text is null or tenant_id = $2)

@@ -1,0 +1,16 @@
+-- What a client gives of a record, its key and the time it was collected aside.
+source_type = excluded.source_type,
+source_id = excluded.source_id,
+source_name = excluded.source_name,
+field_label = excluded.field_label,
+field_type = excluded.field_type,
+field_group_id = excluded.field_group_id,
+field_group_label = excluded.field_group_label,
+value_text = excluded.value_text,
+value_id = excluded.value_id,
+value_number = excluded.value_number,
+value_boolean = excluded.value_boolean,
+value_date = excluded.value_date,
+metadata = excluded.metadata,
+language = excluded.language,
+user_id = excluded.user_id
