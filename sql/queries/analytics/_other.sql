@@ -1,5 +1,5 @@
--- With the answer to the question that records are grouped by. Joined, for a lookup would be made record by record. Where nobody groups by
--- an answer, the condition is of the joined table alone, all of the unique index is given, nothing reads the answer: the planner leaves it out.
+-- With the answer to the question that records are grouped by: joined, for a lookup would be made record by record. Where they are grouped
+-- by anything else, nothing reads the answer and each column of the unique index has its value, so the planner leaves the join out.
 left join (
     select submission_id as asked_id, /* include analytics/_answer */ as answer
     from feedback_records
