@@ -163,10 +163,11 @@ class Completion(Measure, kw_only=True, frozen=True):
     partial: Count | None
     completed: Count
     dismissed: Count | None
-    completion_rate: Annotated[
-        Share,
-        Meta(description="Completed ones among those that were not dismissed, of sources that tell of unfinished ones"),
+    rate_base: Annotated[
+        Count | None, Meta(description="Those that were not dismissed, of sources that tell of unfinished ones")
     ]
+    rate_completed: Annotated[Count | None, Meta(description="Of those the completed ones")]
+    completion_rate: Annotated[Share, Meta(description="rate_completed of rate_base")]
     ci_low: Share
     ci_high: Share
     median_duration_seconds: Annotated[float | None, Meta(description="Of those that were completed")]
@@ -407,14 +408,14 @@ def completion(  # noqa: PLR0913 - counts, each by its name
     partial: int = 0,
     completed: int = 0,
     dismissed: int = 0,
-    begun: int = 0,
-    finished: int = 0,
+    rate_base: int = 0,
+    rate_completed: int = 0,
     tells_unfinished: bool = False,
     tells_dismissed: bool = False,
     median_duration: float | None = None,
 ) -> Completion:
-    """`begun` and `finished` are of the sources that tell of unfinished submissions: of the others all are complete."""
-    low, high = wilson(finished, begun)
+    """The rate is of the sources that tell of unfinished submissions: of the others all are complete."""
+    low, high = wilson(rate_completed, rate_base)
     return Completion(
         count=submissions,
         invalid_count=0,
@@ -424,7 +425,9 @@ def completion(  # noqa: PLR0913 - counts, each by its name
         partial=partial if tells_unfinished else None,
         completed=completed,
         dismissed=dismissed if tells_dismissed else None,
-        completion_rate=_share(finished, begun),
+        rate_base=rate_base if tells_unfinished else None,
+        rate_completed=rate_completed if tells_unfinished else None,
+        completion_rate=_share(rate_completed, rate_base),
         ci_low=low,
         ci_high=high,
         median_duration_seconds=median_duration,

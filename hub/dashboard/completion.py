@@ -102,8 +102,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _ended(measure: Completion) -> str:
-    begun = measure.submissions - (measure.dismissed or 0)
-    parts = [f"{number(measure.completed)} of {number(begun)} completed"]
+    parts = [f"{number(measure.rate_completed)} of {number(measure.rate_base)} completed"]
     if measure.completion_rate is not None:
         sure = f"{number(measure.ci_low)} to {number(measure.ci_high)}"
         parts[0] += f", {percent(measure.completion_rate)} ({sure})"

@@ -388,7 +388,7 @@ async def test_completion(client: httpx.AsyncClient, connection: Connection) -> 
     answer = await measured(client, "completion", "interval=day&group_by=source")
     assert answer["total"] == {
         "count": 5, "invalid_count": 0, "low_sample": True, "submissions": 5, "started": 1, "partial": 1, "completed": 3,
-        "dismissed": None, "completion_rate": 50, "ci_low": pytest.approx(15.0, abs=0.05),
+        "dismissed": None, "rate_base": 4, "rate_completed": 2, "completion_rate": 50, "ci_low": pytest.approx(15.0, abs=0.05),
         "ci_high": pytest.approx(85.0, abs=0.05), "median_duration_seconds": 30,
     }  # fmt: skip
     # Nobody who filled in the form of the other source was ever asked.
@@ -399,8 +399,9 @@ async def test_completion(client: httpx.AsyncClient, connection: Connection) -> 
     assert [(bucket["bucket"], bucket["count"], bucket["completion_rate"]) for bucket in answer["series"]] == [
         ("2026-08-03", 2, 100), ("2026-08-04", 0, None), ("2026-08-05", 3, 0),
     ]  # fmt: skip
-    assert [(group["key"], group["count"], group["partial"], group["completion_rate"]) for group in answer["groups"]] == [
-        ("formbricks", 4, 1, 50), ("typeform", 1, None, None),
+    told = ("key", "count", "partial", "rate_base", "rate_completed", "completion_rate")
+    assert [tuple(group[name] for name in told) for group in answer["groups"]] == [
+        ("formbricks", 4, 1, 4, 2, 50), ("typeform", 1, None, None, None, None),
     ]  # fmt: skip
     assert [bucket["count"] for bucket in answer["groups"][1]["series"]] == [0, 0, 1]
     for part in [*answer["series"], *answer["groups"], answer["groups"][0]["series"][2]]:

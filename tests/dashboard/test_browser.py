@@ -208,7 +208,7 @@ def test_how_far_people_got_is_what_the_api_says(visit: Visit) -> None:
             found = client.get(f"/v1/analytics/completion?{QUERY}&form_id={form}").raise_for_status().json()
             drawn, total = completion.locator("article").nth(number), found["total"]
             expect(drawn.locator("small")).to_contain_text(
-                f"{total['completed']} of {total['submissions']} completed, {total['completion_rate']:.0f}%"
+                f"{total['rate_completed']} of {total['rate_base']} completed, {total['completion_rate']:.0f}%"
                 f" ({total['ci_low']:.0f} to {total['ci_high']:.0f}) · median 2 min"
             )
             expect(drawn.locator(".label")).to_have_text([field["label"] for field in found["fields"]])

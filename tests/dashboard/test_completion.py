@@ -64,6 +64,14 @@ async def test_a_question_of_two_forms_is_counted_in_each(client: httpx.AsyncCli
     assert await drawn(client, "source_id=one") == {one: [("A", True, "3", "75%"), *own]}
 
 
+async def test_what_stands_beside_a_rate_is_what_it_is_of(client: httpx.AsyncClient, connection: Connection) -> None:
+    """Of two sources with a form of this id only one tells of unfinished submissions."""
+    for status in ("completed", "partial", "completed"):
+        await submitted(client, connection, "one", status, "a")
+    await connection.execute("update submissions set source = 'typeform' where submission_id = 'one-2'")
+    assert [name.partition(",")[0] for name in await drawn(client)] == ["Form one: 1 of 2 completed"]
+
+
 async def test_of_one_person(client: httpx.AsyncClient, connection: Connection) -> None:
     await submitted(client, connection, "one", "completed", "a")
     await submitted(client, connection, "one", "partial", "a")

@@ -19,8 +19,8 @@ cells as (
         count(*) filter (where status = 'partial') as partial,
         count(*) filter (where status = 'completed') as completed,
         count(*) filter (where status = 'dismissed') as dismissed,
-        count(*) filter (where tells_unfinished and status <> 'dismissed') as begun,
-        count(*) filter (where tells_unfinished and status = 'completed') as finished,
+        count(*) filter (where tells_unfinished and status <> 'dismissed') as rate_base,
+        count(*) filter (where tells_unfinished and status = 'completed') as rate_completed,
         bool_or(tells_unfinished) as tells_unfinished,
         bool_or(tells_dismissed) as tells_dismissed,
         percentile_cont(0.5) within group (order by duration_seconds) filter (where status = 'completed') as median_duration
