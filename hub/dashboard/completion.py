@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import structs
 
 from hub.dashboard.asked import Asked
-from hub.dashboard.render import called, lasted, number, percent
+from hub.dashboard.render import called, counted, lasted, number, percent
 from hub.dashboard.together import together
 from hub.dashboard.view import Bar, Completions, Form
 from hub.db import Pool
@@ -71,7 +71,7 @@ def completions(
     omitted = len(telling) - len(telling[:_FORMS]) + some.report.groups_omitted
     notes = [
         f"No word of unfinished submissions from {_listed(silent)}." if silent else "",
-        f"{omitted} smaller {'form is' if omitted == 1 else 'forms are'} not shown." if omitted else "",
+        f"{counted(omitted, 'smaller form is', 'smaller forms are')} not shown." if omitted else "",
     ]
     whole = {field.field_id: field for field in fields if field.field_group_id is None}
     return Completions(

@@ -16,7 +16,7 @@ from hub.dashboard.charts import Point, Slice
 from hub.dashboard.completion import completions, ended
 from hub.dashboard.health import delivered, health
 from hub.dashboard.questions import Ask, questions
-from hub.dashboard.render import NOTHING, called, number, signed
+from hub.dashboard.render import NOTHING, called, counted, number, signed
 from hub.dashboard.scores import SCORES, Part, Score
 from hub.dashboard.together import together
 from hub.dashboard.view import (
@@ -240,7 +240,7 @@ def _score_tile(score: Score, found: Report[Any] | None, asked: Asked, name: str
         value=_valued(score, score.value(total)),
         interval=_interval(score, total),
         **_change(score, found.change, found.previous),
-        note=f"{number(total.count)} answers{said}{invalid}",
+        note=f"{counted(total.count, 'answer')}{said}{invalid}",
         href=found.records and f"records?{found.records}",
         spark=charts.spark(series, *_range(series)),
         look=asked.link(score=name) + "#over-time",
@@ -308,7 +308,7 @@ def _point(score: Score, bucket: Bucket[Any], asked: Asked) -> Point:
         text += f" ({interval})"
     return Point(
         label=asked.labeled(bucket.bucket), value=score.value(measure), low=low, high=high,
-        faint=measure.low_sample, title=f"{text}\n{number(measure.count)} answers",
+        faint=measure.low_sample, title=f"{text}\n{counted(measure.count, 'answer')}",
         href=(bucket.records and measure.count and f"records?{bucket.records}") or None,
         first=str(bucket.bucket), last=str(asked.last_day(bucket.bucket)),
     )  # fmt: skip
@@ -373,9 +373,10 @@ def _groups(score: Score, found: Report[Any], before: Report[Any] | None, asked:
                 records=group.records and f"records?{group.records}",
             )
         )
-    omitted = f"{found.groups_omitted} smaller groups are not shown" if found.groups_omitted else ""
+    omitted = found.groups_omitted
+    note = f"{counted(omitted, 'smaller group is', 'smaller groups are')} not shown" if omitted else ""
     return Groups(
-        title=f"{score.name} by {called(group_by)}", by=called(group_by).capitalize(), note=omitted, bounds=f"{number(low, score.digits)} to {number(high, score.digits)}",
+        title=f"{score.name} by {called(group_by)}", by=called(group_by).capitalize(), note=note, bounds=f"{number(low, score.digits)} to {number(high, score.digits)}",
         zero=charts.place(0, low, high) if low < 0 < high else None, rows=rows,
         parts=", ".join(part.label.lower() for part in score.parts(found.total)),
     )  # fmt: skip

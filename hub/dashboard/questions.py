@@ -10,7 +10,7 @@ from msgspec import structs
 
 from hub.dashboard import charts
 from hub.dashboard.asked import Asked
-from hub.dashboard.render import number, percent
+from hub.dashboard.render import counted, number, percent
 from hub.dashboard.scores import SCORES
 from hub.dashboard.together import together
 from hub.dashboard.view import Bar, Column, Question, Share, Stack
@@ -125,7 +125,7 @@ async def _matrix(ask: Ask, asked: Asked, name: str) -> list[tuple[str, Question
         )  # fmt: skip
 
     drawn = Question(
-        label="", href=None, note=f"{number(max(row.measure.submissions for row in rows))} answers",
+        label="", href=None, note=counted(max(row.measure.submissions for row in rows), "answer"),
         stacks=[row_of(row) for row in rows],
         keys=[Share(kind=kind, label=labels[key], count=0, share=None, href="") for key, kind in options.items()],
     )  # fmt: skip
@@ -145,7 +145,7 @@ def _drawing(kind: FieldType) -> Callable[[Group[Any], Asked], Question]:
     def draw(group: Group[Any], asked: Asked) -> Question:
         measure = group.measure
         value = score.value(measure)
-        note = f"{number(measure.count)} answers, {score.name.lower() if kind in ('rating', 'number') else score.name} "
+        note = f"{counted(measure.count, 'answer')}, {score.name.lower() if kind in ('rating', 'number') else score.name} "
         note += f"{number(value, score.digits)}{score.suffix}"
         histogram = getattr(measure, "histogram", None)
         if histogram:
@@ -187,7 +187,7 @@ def _columns(histogram: Sequence[Mark | Bin], measure: Any, records: str | None)
         Column(
             x=round((n + 0.5) * step, 2), left=round((n + 0.08) * step, 2), width=round(0.84 * step, 2),
             height=round(_HEIGHT * count / most, 1), label=label, share=percent(_share(count, measure)) if count else "",
-            title=f"{label if low == high else f'{low:g} to {high:g}'}: {number(count)} answers",
+            title=f"{label if low == high else f'{low:g} to {high:g}'}: {counted(count, 'answer')}",
             href=_within(records, value_number_min=repr(low), value_number_max=repr(high)) if count else None,
         )
         for n, (label, count, low, high) in enumerate(cells)
@@ -212,7 +212,7 @@ def _draw_options(group: Group[Any], asked: Asked) -> Question:  # noqa: ARG001 
     more = len(measure.options) - len(shown) + measure.options_omitted
     return Question(
         label="", href=None,
-        note=f"{number(measure.submissions)} answered" + (f", {more} rarer answers not shown" if more else ""),
+        note=f"{number(measure.submissions)} answered" + (f", {counted(more, 'rarer answer')} not shown" if more else ""),
         bars=[
             Bar(
                 label=option.label or option.key, count=option.count, width=round(100 * option.share / max(most, 1), 1),

@@ -43,6 +43,11 @@ def percent(value: float | None, digits: int = 0) -> str:
     return NOTHING if value is None else f"{number(value, digits)}%"
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """How many of what: `many` is the plural where that is not made with an s."""
+    return f"{number(count)} {one if count == 1 else many or f'{one}s'}"
+
+
 def called(name: str) -> str:
     """A parameter or a dimension in words."""
     return name.rpartition(".")[2].rpartition(":")[2].removesuffix("_id").replace("_", " ")
@@ -75,7 +80,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "signed": signed, "percent": percent, "day": day, "minute": minute}
+    environment.filters |= {"number": number, "signed": signed, "percent": percent, "counted": counted, "day": day, "minute": minute}
     # Assets may be kept by a browser for an hour; another version of them has another address.
     files = sorted(_ASSETS.glob("dashboard.*"))
     environment.globals["version"] = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]

@@ -5,7 +5,7 @@ from itertools import zip_longest
 from hub.dashboard import charts
 from hub.dashboard.asked import Asked
 from hub.dashboard.charts import Counted
-from hub.dashboard.render import number, signed
+from hub.dashboard.render import counted, number, signed
 from hub.dashboard.view import Tile, VolumeOverTime, VolumeRow
 from hub.metrics import Bucket, Report, Volume
 
@@ -21,7 +21,7 @@ def volume_tile(found: Report[Volume]) -> Tile:
         value=number(found.total.submissions),
         change=change,
         than="" if previous is None else f"from {number(previous.submissions)}",
-        note=f"{number(found.total.records)} records of {number(found.total.users)} people",
+        note=f"{counted(found.total.records, 'record')} of {counted(found.total.users, 'person', 'people')}",
         href=found.records and f"records?{found.records}",
         spark=charts.spark(series, 0, max(series, default=1)),
         look="#volume",
@@ -62,4 +62,4 @@ def _counted(bucket: Bucket[Volume], then: Bucket[Volume] | None, asked: Asked) 
 
 
 def _much(measure: Volume) -> str:
-    return f"{number(measure.records)} records of {number(measure.submissions)} submissions"
+    return f"{counted(measure.records, 'record')} of {counted(measure.submissions, 'submission')}"

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from hub import cursors
 from hub.dashboard.asked import Asked
-from hub.dashboard.render import day, number
+from hub.dashboard.render import counted, day, number
 from hub.dashboard.together import together
 from hub.dashboard.view import Bar, Choice, Comment, Words
 from hub.db import Pool, search
@@ -47,7 +47,7 @@ async def words(pool: Pool, index: Index, asked: Asked) -> Words:
             )
             for term in terms
         ],
-        terms_of=f"in {number(read)} comments" + ("" if complete else ", more are still being read"),
+        terms_of=f"in {counted(read, 'comment')}" + ("" if complete else ", more are still being read"),
         comments=[_comment(msgspec.json.decode(text, type=FoundText)) for text in texts],
         more=None if following is None else asked.link(cursor=cursors.encode(following)) + "#words",
         note=f"searched for {looking.q}" if looking.q else "",
