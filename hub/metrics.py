@@ -125,6 +125,7 @@ class Option(Struct, kw_only=True, frozen=True):
     """How often an option was chosen, and the share of the submissions that did."""
 
     key: str
+    value_id: Annotated[str | None, Meta(description="Null where the option is known by its words, in lower case")]
     label: str | None
     count: Count
     share: float

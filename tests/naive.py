@@ -5,7 +5,7 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
-from typing import Literal, TypedDict, TypeGuard
+from typing import TypedDict, TypeGuard
 from zoneinfo import ZoneInfo
 
 Measure = dict[str, object]
@@ -100,6 +100,10 @@ def option_of(record: Record) -> str | None:
     if record.get("value_id") is not None:
         return record["value_id"]
     return (record.get("value_text") or "").strip(" ").lower() or None
+
+
+def label_of(record: Record) -> str | None:
+    return "Other" if record.get("value_id") == "other" else record.get("value_text")
 
 
 def summary(records: Sequence[Record], valid: Sequence[object]) -> Measure:
@@ -235,7 +239,8 @@ def categorical(records: Sequence[Record]) -> Measure:
     options = [
         {
             "key": key,
-            "label": latest_label(those, "value_text"),
+            "value_id": next((record["value_id"] for record in those if record.get("value_id") is not None), None),
+            "label": latest_label(those, label_of),
             "count": len(those),
             "share": 100 * len(those) / submissions,
         }
@@ -246,11 +251,11 @@ def categorical(records: Sequence[Record]) -> Measure:
     }  # fmt: skip
 
 
-def latest_label(records: Sequence[Record], name: Literal["field_label", "value_text"]) -> str | None:
+def latest_label(records: Sequence[Record], label: Callable[[Record], str | None]) -> str | None:
     """Of labels of one moment the first in the alphabet; one that is missing comes last."""
     last = max(datetime.fromisoformat(record["collected_at"]) for record in records)
-    labels = [record.get(name) for record in records if datetime.fromisoformat(record["collected_at"]) == last]
-    return min((label for label in labels if label is not None), default=None)
+    labels = [label(record) for record in records if datetime.fromisoformat(record["collected_at"]) == last]
+    return min((found for found in labels if found is not None), default=None)
 
 
 def ranking(records: Sequence[Record]) -> Measure:
@@ -268,7 +273,7 @@ def ranking(records: Sequence[Record]) -> Measure:
         mean_rank, borda = statistics.fmean(value for value, _ in ranks), sum(of + 1 - value for value, of in ranks)
         item: Measure = {
             "field_id": field, "count": len(ranks), "mean_rank": mean_rank, "borda": borda,
-            "label": latest_label([record for record in records if record["field_id"] == field], "field_label"),
+            "label": latest_label([record for record in records if record["field_id"] == field], lambda record: record.get("field_label")),
             "first_share": 100 * sum(value == 1 for value, _ in ranks) / submissions,
         }  # fmt: skip
         items.append(((-borda, mean_rank, field), item))

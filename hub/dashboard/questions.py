@@ -110,14 +110,15 @@ async def _matrix(ask: Ask, asked: Asked, name: str) -> list[tuple[str, Question
         counts[option.key] += option.count
     if not rows or len(counts) > _SHADES:
         return await _options(ask, asked, [name])
-    labels, column = {option.key: option.label or option.key for option in found}, _column(found)
+    labels = {option.key: option.label or option.key for option in found}
     options = {key: f"shade{_SHADES - 1 - n}" for n, (key, _) in enumerate(counts.most_common())}
 
     def row_of(group: Group[Any]) -> Stack:
-        parts = {option.key: option.count for option in group.measure.options}
+        parts = {option.key: option for option in group.measure.options}
         slices = [
-            (kind, labels[key], parts.get(key, 0), _within(group.records, **{column: key}))
+            (kind, labels[key], parts[key].count, _chosen(group.records, parts[key]))
             for key, kind in options.items()
+            if key in parts
         ]
         return Stack(
             label=group.label or group.key or "", count=group.measure.count, slices=charts.stacked(slices),
@@ -199,16 +200,17 @@ def _within(records: str | None, **more: str) -> str | None:
     return f"records?{records}&{urlencode(more)}" if records else None
 
 
-def _column(options: Sequence[Option]) -> str:
-    """Where the keys of options are: in their ids, or, of answers that have none, in the words as they are compared."""
-    worded = all(option.label is not None and option.label.strip().lower() == option.key for option in options)
-    return "value_text" if worded else "value_id"
+def _chosen(records: str | None, option: Option) -> str | None:
+    """The list of those who chose it: by its id, or, where it has none, by the words as they are compared."""
+    if option.value_id is None:
+        return _within(records, value_text=option.key)
+    return _within(records, value_id=option.value_id)
 
 
 def _draw_options(group: Group[Any], asked: Asked) -> Question:  # noqa: ARG001 - drawn like the others
     measure: Categorical = group.measure
     most = max((option.share for option in measure.options), default=0) or 1
-    shown, by = measure.options[:_OPTIONS], _column(measure.options)
+    shown = measure.options[:_OPTIONS]
     more = len(measure.options) - len(shown) + measure.options_omitted
     return Question(
         label="", href=None,
@@ -217,7 +219,7 @@ def _draw_options(group: Group[Any], asked: Asked) -> Question:  # noqa: ARG001 
             Bar(
                 label=option.label or option.key, count=option.count, width=round(100 * option.share / max(most, 1), 1),
                 detail=number(option.count), value=percent(option.share),
-                href=_within(group.records, **{by: option.key}),
+                href=_chosen(group.records, option),
             )
             for option in shown
         ],

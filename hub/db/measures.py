@@ -193,7 +193,8 @@ def _categorical(cells: Sequence[Cell]) -> Categorical:
         submissions=submissions,
         options=[
             Option(
-                key=row["option"], label=row["label"], count=row["records"], share=100 * row["records"] / submissions,
+                key=row["option"], value_id=row["value_id"], label=row["label"], count=row["records"],
+                share=100 * row["records"] / submissions,
             )
             for row in details
         ],

@@ -280,6 +280,28 @@ async def test_a_rating_of_too_many_marks_has_no_histogram(client: httpx.AsyncCl
     assert (answer["total"]["histogram"], answer["total"]["max"]) == (None, 10)
 
 
+async def test_what_people_wrote_themselves_names_nobody_elses_answer(client: httpx.AsyncClient) -> None:
+    """Sources store it under the id `other`; an option that was called so, and has no id, keeps its words."""
+    asked = {"field_id": "source", "field_type": "categorical"}
+    written = {"s0": "Radio", "s1": "My ex-husband Bob told me"}
+    await stored(
+        client,
+        *({**asked, "submission_id": key, "value_id": "other", "value_text": text} for key, text in written.items()),
+        {**asked, "submission_id": "s2", "value_id": "tv", "value_text": "TV"},
+        {**asked, "submission_id": "s3", "field_id": "words", "value_text": " OTHER"},
+        *({**score(9), "submission_id": key} for key in ("s0", "s1", "s2")),
+    )
+    option = {"value_id": "other", "label": "Other", "count": 2}
+    answer = await measured(client, "categorical", "field_id=source&group_by=value_id")
+    assert answer["total"]["options"][0] == {"key": "other", **option, "share": pytest.approx(200 / 3)}
+    assert [(group["key"], group["label"]) for group in answer["groups"]] == [("other", "Other"), ("tv", "TV")]
+    assert [option["label"] for group in answer["groups"] for option in group["options"]] == ["Other", "TV"]
+    by_answer = await measured(client, "nps", "group_by=answer:source")
+    assert [(group["key"], group["label"]) for group in by_answer["groups"]] == [("other", "Other"), ("tv", "TV")]
+    (worded,) = (await measured(client, "categorical", "field_id=words"))["total"]["options"]
+    assert (worded["key"], worded["value_id"], worded["label"]) == ("other", None, " OTHER")
+
+
 async def test_only_so_many_options_and_groups_are_told(client: httpx.AsyncClient) -> None:
     """The most chosen, and how many more there are."""
     words = {"source_type": "survey", "tenant_id": "acme", "field_id": "w", "field_type": "categorical"}

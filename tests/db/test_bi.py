@@ -225,6 +225,18 @@ async def test_choices_are_counted_over_the_submissions_that_chose(pool: Pool, r
 
 
 @NOT_ON_CITUS
+async def test_what_people_wrote_themselves_names_nobody_elses_answer(pool: Pool, reader: Connection) -> None:
+    def wrote(submission: str, text: str, **member: object) -> dict[str, object]:
+        return {"submission_id": submission, "field_id": "q", "field_type": "categorical", "value_text": text, **member}
+
+    await store(
+        pool, *(wrote(text, text, value_id="other") for text in ("Radio", "Bob")), wrote("tv", "TV", value_id="tv")
+    )
+    rows = await reader.fetch("select option, label, count from choice_counts order by option")
+    assert [tuple(row) for row in rows] == [("other", "Other", 2), ("tv", "TV", 1)]
+
+
+@NOT_ON_CITUS
 async def test_submission_has_its_answers_side_by_side(pool: Pool, connection: Connection, reader: Connection) -> None:
     """Those without an answer are there, too, where the source tells."""
     await store(

@@ -6,7 +6,8 @@ with latest as (
     group by 1
 )
 select key, (
-    select value_text from feedback_records
+    select /* include analytics/_label */
+    from feedback_records
     where tenant_id = $1 and field_id = $2 and /* include analytics/_answer */ = key and collected_at = last
     order by id
     limit 1

@@ -12,7 +12,7 @@ select key, (
         when 'source_id' then source_name
         when 'field_id' then field_label
         when 'field_group_id' then field_group_label
-        when 'value_id' then value_text
+        when 'value_id' then /* include analytics/_label */
     end
     from feedback_records
     /* include analytics/_other */

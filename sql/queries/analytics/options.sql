@@ -4,16 +4,19 @@ with counted as (
         /* include analytics/_key */ as key,
         /* include analytics/_bucket */ as bucket,
         /* include analytics/_option */ as option,
-        value_text as label,
+        value_id,
+        /* include analytics/_label */ as label,
         count(*) as records,
         max(collected_at) as last
     from feedback_records
     /* include analytics/_other */
     where /* include analytics/_selection */
-    group by 1, 2, 3, 4
+    group by 1, 2, 3, 4, 5
 ),
 options as (
-    select key, bucket, option, sum(records)::bigint as records, (array_agg(label order by last desc, label))[1] as label
+    select
+        key, bucket, option, max(value_id) as value_id, sum(records)::bigint as records,
+        (array_agg(label order by last desc, label))[1] as label
     from counted
     group by key, bucket, option
 ),
