@@ -6,7 +6,7 @@ from math import inf, nextafter
 from typing import Any
 from urllib.parse import urlencode
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from hub.dashboard import charts
 from hub.dashboard.asked import Asked
@@ -26,41 +26,50 @@ _OPTIONS, _HEIGHT, _SHADES = 8, 64, 5
 Ask = Callable[[Metric[Any], RecordFilter, Breakdown], Awaitable[Report[Any] | None]]
 
 
+class Key(Struct, frozen=True, kw_only=True):
+    """What makes answers those of one question. An id may have several types: each is a question of its own."""
+
+    name: str
+    grouped: bool
+    kind: FieldType
+
+
 async def questions(ask: Ask, asked: Asked, parts: Sequence[Field]) -> list[Question]:
     """The most answered ones, as they are in the surveys: those of one source together."""
     whole = [part for part in parts if part.field_group_id is None]
     groups = _grouped(parts)
-    matrices = [name for name, found in groups.items() if len({part.field_label for part in found}) > 1]
+    options = {key.name: found for key, found in groups.items() if key.kind == "categorical"}
+    matrices = [name for name, found in options.items() if len({part.field_label for part in found}) > 1]
+    ranked = [key.name for key, found in groups.items() if all(part.metric == "ranking" for part in found)]
     found = await together(
         *(_alike(ask, asked, kind, whole) for kind in SCORES),
         _alike(ask, asked, "categorical", whole),
-        _options(ask, asked, [name for name in groups if _is(groups[name], "categorical") and name not in matrices]),
-        _rankings(ask, asked, [name for name in groups if all(part.metric == "ranking" for part in groups[name])]),
-        *(_matrix(ask, asked, name) for name in matrices if _is(groups[name], "categorical")),
+        _options(ask, asked, [name for name in options if name not in matrices]),
+        _rankings(ask, asked, ranked),
+        *(_matrix(ask, asked, name) for name in matrices),
     )
     drawn = dict(pair for pairs in found for pair in pairs)
-    order: dict[str, list[str]] = {}
+    order: dict[str, list[Key]] = {}
     for part in parts:
-        names = order.setdefault(part.source_name or "", [])
-        name = part.field_group_id or part.field_id
-        if name in drawn and name not in names:
-            names.append(name)
-    labels = {part.field_group_id or part.field_id: part for part in reversed(parts)}
-    return [
-        _named(drawn[name], labels[name], asked) for names in order.values() for name in names
-    ][:MOST]  # fmt: skip
+        keys = order.setdefault(part.source_name or "", [])
+        key = _key(part)
+        if key in drawn and key not in keys:
+            keys.append(key)
+    labels = {_key(part): part for part in reversed(parts)}
+    return [_named(drawn[key], labels[key], asked) for keys in order.values() for key in keys][:MOST]
 
 
-def _grouped(parts: Sequence[Field]) -> Mapping[str, list[Field]]:
-    groups: dict[str, list[Field]] = {}
+def _key(part: Field) -> Key:
+    grouped = part.field_group_id is not None
+    return Key(name=part.field_group_id or part.field_id, grouped=grouped, kind=part.field_type)
+
+
+def _grouped(parts: Sequence[Field]) -> Mapping[Key, list[Field]]:
+    groups: dict[Key, list[Field]] = {}
     for part in parts:
         if part.field_group_id is not None:
-            groups.setdefault(part.field_group_id, []).append(part)
+            groups.setdefault(_key(part), []).append(part)
     return groups
-
-
-def _is(parts: Sequence[Field], kind: FieldType) -> bool:
-    return all(part.field_type == kind for part in parts)
 
 
 def _named(drawn: Question, part: Field, asked: Asked) -> Question:
@@ -72,7 +81,7 @@ def _named(drawn: Question, part: Field, asked: Asked) -> Question:
     )
 
 
-async def _alike(ask: Ask, asked: Asked, kind: FieldType, parts: Sequence[Field]) -> list[tuple[str, Question]]:
+async def _alike(ask: Ask, asked: Asked, kind: FieldType, parts: Sequence[Field]) -> list[tuple[Key, Question]]:
     """Whole questions of one kind, all with one statement."""
     names = tuple(part.field_id for part in parts if part.field_type == kind)
     if not names:
@@ -80,27 +89,27 @@ async def _alike(ask: Ask, asked: Asked, kind: FieldType, parts: Sequence[Field]
     metric = CATEGORICAL if kind == "categorical" else SCORES[kind].metric
     found = await ask(metric, structs.replace(asked.selection, field_id=names), Breakdown(group_by="field_id"))
     draw = _draw_options if kind == "categorical" else _drawing(kind)
-    return [(name, draw(group, asked)) for name, group in _groups(found)]
+    return [(Key(name=name, grouped=False, kind=kind), draw(group, asked)) for name, group in _groups(found)]
 
 
-async def _options(ask: Ask, asked: Asked, names: Sequence[str]) -> list[tuple[str, Question]]:
+async def _options(ask: Ask, asked: Asked, names: Sequence[str]) -> list[tuple[Key, Question]]:
     """Questions of which several options could be chosen."""
     if not names:
         return []
     chosen = structs.replace(asked.selection, field_group_id=tuple(names))
     found = await ask(CATEGORICAL, chosen, Breakdown(group_by="field_group_id"))
-    return [(name, _draw_options(group, asked)) for name, group in _groups(found)]
+    return [(Key(name=name, grouped=True, kind="categorical"), _draw_options(group, asked)) for name, group in _groups(found)]
 
 
-async def _rankings(ask: Ask, asked: Asked, names: Sequence[str]) -> list[tuple[str, Question]]:
+async def _rankings(ask: Ask, asked: Asked, names: Sequence[str]) -> list[tuple[Key, Question]]:
     if not names:
         return []
     chosen = structs.replace(asked.selection, field_group_id=tuple(names))
     found = await ask(RANKING, chosen, Breakdown(group_by="field_group_id"))
-    return [(name, _draw_ranking(group)) for name, group in _groups(found)]
+    return [(Key(name=name, grouped=True, kind="number"), _draw_ranking(group)) for name, group in _groups(found)]
 
 
-async def _matrix(ask: Ask, asked: Asked, name: str) -> list[tuple[str, Question]]:
+async def _matrix(ask: Ask, asked: Asked, name: str) -> list[tuple[Key, Question]]:
     """A row for each part. In which order the options were offered nobody told: the most chosen one comes first, and is the darkest."""
     chosen = structs.replace(asked.selection, field_group_id=(name,))
     rows = [group for _, group in _groups(await ask(CATEGORICAL, chosen, Breakdown(group_by="field_id")))]
@@ -130,7 +139,7 @@ async def _matrix(ask: Ask, asked: Asked, name: str) -> list[tuple[str, Question
         stacks=[row_of(row) for row in rows],
         keys=[Share(kind=kind, label=labels[key], count=0, share=None, href="") for key, kind in options.items()],
     )  # fmt: skip
-    return [(name, drawn)]
+    return [(Key(name=name, grouped=True, kind="categorical"), drawn)]
 
 
 def _groups(found: Report[Any] | None) -> Iterator[tuple[str, Group[Any]]]:
