@@ -1,6 +1,6 @@
 """What a browser asks for: the filters of the API, and a few words of the page's own for periods and parts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl, urlencode
@@ -13,9 +13,12 @@ from hub.api import params
 from hub.api.problems import InvalidParam, ValidationFailed
 from hub.cursors import Cursor
 from hub.dashboard.render import day
+from hub.dashboard.scores import SCORES
 from hub.db.analytics import dimension
-from hub.model import FieldType, Name, RecordFilter, Segment
+from hub.model import EARLIEST, LATEST, FieldType, Name, RecordFilter, Segment
 from hub.periods import Interval
+
+FUTURE = "must not be in the future: a period without an end ends now"
 
 Period = Literal["30d", "90d", "12m", "all"]
 
@@ -114,20 +117,12 @@ class Asked(Struct, kw_only=True, frozen=True):
 
 def read(query: bytes, tenant_id: str | None, now: datetime) -> Asked:
     """Raises `ValidationFailed` with every fault."""
-    selection, looking = params.read(query, RecordFilter, Looking, tenant_id=tenant_id)
+    selection, looking = params.read(query, RecordFilter, Looking, tenant_id=tenant_id, closed=True, rules=_faults)
     zone = periods.zone(looking.tz)
-    faults = [] if zone else [InvalidParam("tz", "must be a time zone of the IANA database")]
-    if looking.group_by and dimension(looking.group_by) is None:
-        faults.append(InvalidParam("group_by", "is nothing to group by"))
-    days: dict[str, date | None] = {}
-    for name, text in (("from", looking.from_), ("to", looking.to)):
-        try:
-            days[name] = date.fromisoformat(text) if text else None
-        except ValueError:
-            faults.append(InvalidParam(name, "must be a date, such as 2026-11-21"))
-    if faults or zone is None:
-        raise ValidationFailed(faults)
-    since, until = _span(selection, looking, days, zone, now)
+    assert zone is not None, "checked when it was read"  # noqa: S101
+    since, until = _span(selection, looking, zone, now)
+    if since is not None and until is not None and since > until:
+        raise ValidationFailed([InvalidParam("from" if looking.from_ else "since", FUTURE)])
     interval = looking.interval or _interval(since, until)
     by_length = not (looking.from_ or looking.to) and (looking.period is not None or selection.since is None)
     if since is not None and by_length:  # whole weeks and months: a first one cut short would look like a change
@@ -148,13 +143,41 @@ def read(query: bytes, tenant_id: str | None, now: datetime) -> Asked:
     )  # fmt: skip
 
 
+def _faults(given: Mapping[str, object]) -> Iterator[InvalidParam]:
+    """Those that the types of the parameters cannot say."""
+    if periods.zone(str(given.get("tz", "UTC"))) is None:
+        yield InvalidParam("tz", "must be a time zone of the IANA database")
+    group_by, score = given.get("group_by"), given.get("score")
+    if group_by and dimension(str(group_by)) is None:
+        yield InvalidParam("group_by", "is nothing to group by")
+    if score is not None and score not in SCORES:
+        yield InvalidParam("score", f"must be one of: {', '.join(SCORES)}")
+    days: list[date] = []
+    for name, member in (("from", "from_"), ("to", "to")):
+        try:
+            found = _day(str(given.get(member, "")))
+        except ValueError:
+            yield InvalidParam(name, "must be a date, such as 2026-11-21")
+            continue
+        if found is not None and not EARLIEST.date() <= found <= LATEST.date():
+            yield InvalidParam(name, f"must be between {EARLIEST:%Y-%m-%d} and {LATEST:%Y-%m-%d}")
+        elif found is not None:
+            days.append(found)
+    if days != sorted(days):
+        yield InvalidParam("from", "must not be after to")
+
+
+def _day(text: str) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
 def _span(
-    selection: RecordFilter, looking: Looking, days: dict[str, date | None], zone: ZoneInfo, now: datetime
+    selection: RecordFilter, looking: Looking, zone: ZoneInfo, now: datetime
 ) -> tuple[datetime | None, datetime | None]:
     """The first and the last moment. Days chosen by hand win over a period of the API, and that over one by its length."""
     today = now.astimezone(zone).date()
-    if days["from"] or days["to"]:
-        first, last = days["from"], days["to"] or today
+    if looking.from_ or looking.to:
+        first, last = _day(looking.from_), _day(looking.to) or today
         return None if first is None else periods.start(first, zone), periods.start(
             last + timedelta(days=1), zone
         ) - _TICK

@@ -72,7 +72,8 @@ async def overview(
     view = _frame(asked, tenants, _selects(asked, sources, catalogue.fields, dimensions, group_by))
     if not volume.total.records:
         return structs.replace(view, empty=_nothing(asked))
-    names = _scored(asked, {field.field_type for field in known})
+    there = {field.field_type for field in known}
+    names = _scored(asked, there)
     chosen = asked.looking.score if asked.looking.score in names else next(iter(names), None)
     said, incoming, (every, some), volume_before, detail, answered, *reports = await together(
         words(pool, index, asked),
@@ -99,15 +100,24 @@ async def overview(
     before, groups, groups_before = detail
     return structs.replace(
         view,
-        over_time=_over_time(SCORES[chosen], now, before, asked),
+        over_time=_over_time(SCORES[chosen], now, before, asked, note=_instead(asked, chosen, there)),
         groups=_groups(SCORES[chosen], groups, groups_before, asked, group_by) if groups else None,
     )
 
 
-def _scored(asked: Asked, there: Collection[str | None]) -> list[FieldType]:
+def _scored(asked: Asked, there: Collection[FieldType]) -> list[FieldType]:
     """The scores there are answers for. Ratings and numbers of several questions have nothing in common."""
     one = len(asked.selection.field_id) == 1
     return [name for name in SCORES if name in there and (one or name in ("nps", "csat", "ces"))]
+
+
+def _instead(asked: Asked, chosen: FieldType, there: Collection[FieldType]) -> str:
+    """Why another score is looked at than the one that was asked for."""
+    wanted = asked.looking.score
+    if wanted in (None, chosen):
+        return ""
+    reason = "needs one question to be chosen" if wanted in there else "has no answers here"
+    return f"The score {wanted} {reason}, so this is {SCORES[chosen].name}."
 
 
 async def _detail(
@@ -271,7 +281,7 @@ def _valued(score: Score, value: float | None) -> str:
     return NOTHING if value is None else f"{number(value, score.digits)}{score.suffix}"
 
 
-def _over_time(score: Score, found: Report[Any], before: Report[Any] | None, asked: Asked) -> OverTime:
+def _over_time(score: Score, found: Report[Any], before: Report[Any] | None, asked: Asked, *, note: str) -> OverTime:
     series = found.series or []
     points = [_point(score, bucket, asked) for bucket in series]
     drawing = charts.trend(points, bounds=score.bounds)
@@ -294,7 +304,7 @@ def _over_time(score: Score, found: Report[Any], before: Report[Any] | None, ask
         most=most,
         rows=[_row(score, bucket, asked) for bucket in series],
         parts=[part.label for part in parts],
-        note="",
+        note=note,
         bucket=asked.interval.title(),
     )  # fmt: skip
 

@@ -33,6 +33,10 @@ class SignInNeededError(Exception):
     """There is no session, or its key opens nothing any more."""
 
 
+class NothingYetError(Exception):
+    """No tenant has a record."""
+
+
 def _shown(
     handler: Callable[[StrictRequest], Awaitable[A]],
 ) -> Callable[[StrictRequest], Awaitable[A | Response[str]]]:
@@ -44,6 +48,8 @@ def _shown(
             return await handler(request)
         except SignInNeededError:
             return _to_sign_in(request)
+        except NothingYetError:
+            return page("empty.html", tenant=None, url=request.app.state.server)
         except Exception as error:  # noqa: BLE001 - it goes to the renderer
             status, _, body = request.exchange.render(error)
             return page("problem.html", status=status, problem=msgspec.json.decode(body, type=ProblemDocument))
@@ -148,16 +154,25 @@ async def front(request: StrictRequest) -> Response[str]:
 @_shown
 async def _front(request: StrictRequest) -> Response[str]:
     owner = await principal(request)
-    query = request.scope["query_string"]
+    query = await _query(request, owner)
     names = [owner.tenant_id] if owner.tenant_id else await tenants.listed(request.pool, _MAX_TENANTS)
     if not names:
-        return page("empty.html", tenant=None, url=request.app.state.server)
-    if owner.tenant_id is None and b"tenant_id=" not in query:
-        query += b"&tenant_id=" + quote(names[0]).encode()
+        raise NothingYetError
     looked = asked.read(query, owner.tenant_id, datetime.now(UTC))
     request.exchange.tenant_id = looked.selection.tenant_id
     view = await overview(request.pool, request.index, looked, names, owner.tenant_id)
     return page("overview.html", view=view, tenant=view.tenant)
+
+
+async def _query(request: StrictRequest, owner: Principal) -> bytes:
+    """With the first tenant, where neither the address nor the key names one. Raises `NothingYetError` when there is none."""
+    query: bytes = request.scope["query_string"]
+    if owner.tenant_id is not None or "tenant_id" in dict(params.pairs(query)):
+        return query
+    names = await tenants.listed(request.pool, 1)
+    if not names:
+        raise NothingYetError
+    return query + b"&tenant_id=" + quote(names[0]).encode()
 
 
 @get("/records", media_type="text/html", opt={"operation": _PAGE})
@@ -169,7 +184,8 @@ async def records_page(request: StrictRequest) -> Response[str]:
 @_shown
 async def _records(request: StrictRequest) -> Response[str]:
     owner = await principal(request)
-    selection, paging = params.read(request.scope["query_string"], RecordFilter, Paging, tenant_id=owner.tenant_id)
+    query = await _query(request, owner)
+    selection, paging = params.read(query, RecordFilter, Paging, tenant_id=owner.tenant_id, closed=True)
     request.exchange.tenant_id = selection.tenant_id
     texts, following = await records.page(request.pool, selection, paging)
     count = await records.count(request.pool, selection)
@@ -187,7 +203,8 @@ async def export_records(request: StrictRequest) -> Export:
 @_shown
 async def _export(request: StrictRequest) -> Export:
     owner = await principal(request)
-    selection, wanted = params.read(request.scope["query_string"], RecordFilter, Exporting, tenant_id=owner.tenant_id)
+    query = await _query(request, owner)
+    selection, wanted = params.read(query, RecordFilter, Exporting, tenant_id=owner.tenant_id, closed=True)
     request.exchange.tenant_id = selection.tenant_id
     return Export(request, selection, wanted)
 

@@ -80,7 +80,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "signed": signed, "percent": percent, "counted": counted, "day": day, "minute": minute}
+    environment.filters |= {
+        "number": number,
+        "signed": signed,
+        "percent": percent,
+        "counted": counted,
+        "day": day,
+        "minute": minute,
+    }
     # Assets may be kept by a browser for an hour; another version of them has another address.
     files = sorted(_ASSETS.glob("dashboard.*"))
     environment.globals["version"] = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]

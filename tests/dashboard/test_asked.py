@@ -72,5 +72,23 @@ def test_another_tenant_is_refused() -> None:
 
 def test_every_fault_is_named() -> None:
     with pytest.raises(ValidationFailed) as error:
-        read("tz=x&from=y&to=2026-02-30&group_by=z")
-    assert {fault.name for fault in error.value.invalid_params} == {"tz", "from", "to", "group_by"}
+        read("tz=x&from=y&to=2026-02-30&group_by=z&score=text&plan=pro&tz=UTC&field-id=x")
+    assert {fault.name for fault in error.value.invalid_params} == {
+        "tz", "from", "to", "group_by", "score", "plan", "field-id",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "reason"),
+    [
+        ("from=2026-09-10&to=2026-09-09", "from", "must not be after to"),
+        ("from=2026-11-22", "from", asked.FUTURE),
+        ("since=2026-11-22T00:00:00Z", "since", asked.FUTURE),
+        ("since=2026-09-10T00:00:00Z&until=2026-09-09T00:00:00Z", "since", "must not be greater than until"),
+        ("to=9999-12-31", "to", "must be between 1970-01-01 and 2080-12-31"),
+    ],
+)
+def test_a_period_that_cannot_be_is_told_so(query: str, name: str, reason: str) -> None:
+    with pytest.raises(ValidationFailed) as error:
+        read(query)
+    assert [(fault.name, fault.reason) for fault in error.value.invalid_params] == [(name, reason)]

@@ -122,7 +122,7 @@ def test_every_answer_to_a_question_leads_to_its_records(visit: Visit) -> None:
 
 
 def test_a_record_leads_to_its_submission(visit: Visit) -> None:
-    visit.sign_in(f"/records?{PERIOD}&source_id=northwind-pulse&field_type=nps&limit=5")
+    visit.sign_in(f"/records?{QUERY}&source_id=northwind-pulse&field_type=nps&limit=5")
     visit.page.get_by_role("link", name="submission", exact=True).first.click()
     expect(visit.page.get_by_text("submission_id")).to_be_visible()
     assert count_of_records(visit.page) > 1
@@ -326,7 +326,7 @@ def test_everything_is_reached_without_a_mouse(visit: Visit) -> None:
         f"/?{PERIOD}",
         f"/?{PERIOD}&q=export",
         f"/?{PERIOD}&metadata.attributes.plan=pro",
-        f"/records?{PERIOD}&limit=20",
+        f"/records?{QUERY}&limit=20",
         "/?tenant_id=nobody",
         "/?tz=Nowhere",
     ],
@@ -377,7 +377,7 @@ def test_without_a_script_the_numbers_are_the_same(visit: Visit, demo: Demo, chr
 def test_nothing_is_wider_than_the_window(visit: Visit, width: int) -> None:
     visit.sign_in()
     visit.page.set_viewport_size({"width": width, "height": 800})
-    for address in (f"/?{PERIOD}", f"/records?{PERIOD}&limit=20"):
+    for address in (f"/?{PERIOD}", f"/records?{QUERY}&limit=20"):
         visit.open(address)
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
 

@@ -1,6 +1,7 @@
 """Signing in: what is kept where, what opens the page, and what other sites cannot do with it."""
 
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from urllib.parse import quote
 
 import asyncpg
@@ -215,7 +216,7 @@ async def test_pages_run_nothing_but_their_own_files(browser: httpx.AsyncClient,
 @pytest.mark.parametrize(
     ("query", "name"),
     [("tz=Nowhere", "tz"), ("from=2026-13-01", "from"), ("period=year", "period"), ("group_by=nothing", "group_by"),
-     ("since=x", "since"), ("from=1960-01-01&interval=day", "interval"), ("cursor=x", "cursor")],
+     ("since=x", "since"), ("from=1970-01-01&interval=day", "interval"), ("cursor=x", "cursor")],
 )  # fmt: skip
 async def test_what_cannot_be_shown_is_said(browser: httpx.AsyncClient, query: str, name: str) -> None:
     await browser.post("/v1/feedback-records", json=make_record(), headers={"authorization": f"Bearer {API_KEY}"})
@@ -225,9 +226,32 @@ async def test_what_cannot_be_shown_is_said(browser: httpx.AsyncClient, query: s
     assert f"<code>{name}</code>" in answer.text
 
 
-async def test_a_hub_without_feedback_says_how_to_begin(browser: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("address", ["/?tenant_id=acme&plan=pro", "/records?plan=pro", "/export?plan=pro"])
+async def test_what_is_no_filter_is_said(browser: httpx.AsyncClient, address: str) -> None:
+    """A mistyped one would show, or hand out, everything."""
+    await browser.post("/v1/feedback-records", json=make_record(), headers={"authorization": f"Bearer {API_KEY}"})
     await sign_in(browser)
-    text = (await browser.get("/")).text
+    answer = await browser.get(address)
+    assert answer.status_code == 400
+    assert "<code>plan</code> is not a recognized parameter" in answer.text
+
+
+@pytest.mark.parametrize("address", ["/", "/records", "/export"])
+async def test_without_a_tenant_it_is_the_first(browser: httpx.AsyncClient, address: str) -> None:
+    for tenant in ("b & c", "d"):
+        record = make_record(tenant_id=tenant, value_text=f"said at {tenant}")
+        await browser.post("/v1/feedback-records", json=record, headers={"authorization": f"Bearer {API_KEY}"})
+    await sign_in(browser)
+    answer = await browser.get(address)
+    assert answer.status_code == 200
+    assert "said at b & c" in unescape(answer.text)
+    assert "said at d" not in answer.text
+
+
+@pytest.mark.parametrize("address", ["/", "/records", "/export"])
+async def test_a_hub_without_feedback_says_how_to_begin(browser: httpx.AsyncClient, address: str) -> None:
+    await sign_in(browser)
+    text = (await browser.get(address)).text
     assert "There is no feedback yet" in text
     assert "/v1/feedback-records" in text
 
