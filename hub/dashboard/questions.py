@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from math import inf, nextafter
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from msgspec import Struct, structs
 
@@ -98,7 +98,10 @@ async def _options(ask: Ask, asked: Asked, names: Sequence[str]) -> list[tuple[K
         return []
     chosen = structs.replace(asked.selection, field_group_id=tuple(names))
     found = await ask(CATEGORICAL, chosen, Breakdown(group_by="field_group_id"))
-    return [(Key(name=name, grouped=True, kind="categorical"), _draw_options(group, asked)) for name, group in _groups(found)]
+    return [
+        (Key(name=name, grouped=True, kind="categorical"), _draw_options(group, asked))
+        for name, group in _groups(found)
+    ]
 
 
 async def _rankings(ask: Ask, asked: Asked, names: Sequence[str]) -> list[tuple[Key, Question]]:
@@ -155,7 +158,9 @@ def _drawing(kind: FieldType) -> Callable[[Group[Any], Asked], Question]:
     def draw(group: Group[Any], asked: Asked) -> Question:
         measure = group.measure
         value = score.value(measure)
-        note = f"{counted(measure.count, 'answer')}, {score.name.lower() if kind in ('rating', 'number') else score.name} "
+        note = (
+            f"{counted(measure.count, 'answer')}, {score.name.lower() if kind in ('rating', 'number') else score.name} "
+        )
         note += f"{number(value, score.digits)}{score.suffix}"
         histogram = getattr(measure, "histogram", None)
         if histogram:
@@ -205,8 +210,11 @@ def _columns(histogram: Sequence[Mark | Bin], measure: Any, records: str | None)
 
 
 def _within(records: str | None, **more: str) -> str | None:
-    """The list of some of these records."""
-    return f"records?{records}&{urlencode(more)}" if records else None
+    """The list of some of these records. What they are narrowed by may be a filter already, of which these are a part."""
+    if not records:
+        return None
+    kept = [(name, value) for name, value in parse_qsl(records) if name not in more]
+    return f"records?{urlencode([*kept, *more.items()])}"
 
 
 def _chosen(records: str | None, option: Option) -> str | None:

@@ -92,3 +92,21 @@ async def test_what_people_wrote_themselves_is_one_option(browser: httpx.AsyncCl
     for _, count, link in (*source.rows, *words.rows):
         listed = await browser.get(f"/v1/feedback-records/count?{link.removeprefix('records?')}")
         assert str(listed.json()["count"]) == count
+
+
+async def test_under_a_filter_an_answer_leads_to_what_was_counted(browser: httpx.AsyncClient) -> None:
+    """Also where the filter and the answer say something of the same member."""
+    await stored(
+        browser,
+        *({"field_id": "c", "field_type": "categorical", "value_id": key, "value_number": 3} for key in "aab"),
+        *({"field_id": "r", "field_type": "rating", "value_number": mark, "value_text": ...} for mark in (2, 3)),
+    )
+    (chosen, *_) = await drawn(browser, "value_id=a&value_id=b")
+    for _, count, link in chosen.rows:
+        listed = await browser.get(f"/v1/feedback-records/count?{link.removeprefix('records?')}")
+        assert str(listed.json()["count"]) == count
+    text = (await browser.get("/?tenant_id=acme&value_number_min=2")).text
+    marks = [link for link in re.findall(r'href="(records\?.*?)"', text) if "value_number_max" in link]
+    assert marks
+    for link in marks:
+        assert (await browser.get(f"/{unescape(link)}")).status_code == 200
