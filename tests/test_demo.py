@@ -54,7 +54,7 @@ async def test_the_story_goes_through_the_api(
 @pytest.mark.process
 @pytest.mark.parametrize("until", ["1950-01-01", "1971-06-30", "2081-01-01", "2090-01-01"])
 def test_a_story_beyond_the_times_of_records_is_not_begun(tmp_path: Path, until: str) -> None:
-    """No record may bear such a time, and the page would be empty."""
+    """Its records would be refused, the first or the last of them after thousands were stored."""
     refused = hub(tmp_path / "data", "demo", "--until", until)
     assert refused.returncode == 2
     assert "between 1971-07-01 and 2080-12-31" in refused.stderr

@@ -36,9 +36,11 @@ def demo(settings: Settings, until: datetime | None) -> None:
     from hub.demo import story  # noqa: PLC0415
 
     last = until.date() if until else datetime.now(UTC).date() - timedelta(days=1)
-    first, latest = EARLIEST.date() + timedelta(weeks=story.WEEKS), LATEST.date()
-    if not first <= last <= latest:
-        raise click.BadParameter(f"the story ends between {first} and {latest}.", param_hint="--until")
+    earliest, latest = EARLIEST.date() + timedelta(weeks=story.WEEKS), LATEST.date()
+    if not earliest <= last <= latest:
+        raise click.BadParameter(
+            f"expected a day between {earliest} and {latest}, for records have no other times.", param_hint="--until"
+        )
     with migrated(settings) as dsn:
         try:
             secret_key = server.secret_of(settings)
