@@ -61,7 +61,9 @@ def _instant(years: str, description: str) -> Meta:
 
 
 Key = Annotated[str, _text(1, 255)]
-TenantId = Annotated[str, _text(1, 255, r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$")]
+NOT_BLANK = r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"
+TenantId = Annotated[str, _text(1, 255, NOT_BLANK)]
+UserId = Annotated[str, _text(1, 255, NOT_BLANK)]
 Name = Annotated[str, _text(0, 255)]
 Names = tuple[Name, ...]
 Label = Annotated[str, _text(0, 2048)]
@@ -224,7 +226,7 @@ class RecordFilter(Struct, kw_only=True, frozen=True):
             extra_json_schema={
                 "propertyNames": {"pattern": r"^metadata(\.[^.\u0000]+)+$", "maxLength": len("metadata.") + MAX_PATH},
                 "maxProperties": MAX_PATHS,
-                "additionalProperties": {"type": "string", "minLength": 1},
+                "additionalProperties": {"type": "string", "minLength": 1, "pattern": "^[^\\u0000]*$"},
             },
         ),
     ] = ()

@@ -23,6 +23,7 @@ REFUSED = [
     ),
     # What a period is compared with, how many buckets it has, which time zones there are, which records a metric is about.
     (r"GET /v1/analytics/.*", "compare", r"needs since: .*|there is no period .*"),
+    (r"GET /v1/analytics/.*", "since", r"must not be in the future: .*"),
     (r"GET /v1/analytics/.*", "interval", r"makes more than .*"),
     (r"GET /v1/analytics/.*", "tz", r"must be a time zone .*"),
     (r"GET /v1/analytics/.*", "field_type", r"must be \w+ for this metric, .*"),
@@ -87,7 +88,7 @@ def _is_rule(route: str, problem: dict[str, Any]) -> bool:
     faults = [(fault["name"], fault["reason"]) for fault in problem.get("invalid_params", [])]
     return all(
         any(
-            re.fullmatch(rule, route) and re.fullmatch(parameter, name) and re.fullmatch(text, reason)
+            re.fullmatch(rule, route) and re.fullmatch(parameter, name, re.DOTALL) and re.fullmatch(text, reason)
             for rule, parameter, text in REFUSED
         )
         for name, reason in faults or [("", problem["detail"])]

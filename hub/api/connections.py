@@ -19,7 +19,7 @@ from hub.api.strict import StrictRequest, record_id
 from hub.credentials import KINDS, Connectable, Credentials, Kept, Vault, hook_path, new_token
 from hub.db import connections, new_id
 from hub.db.connections import ConnectionRow, ConnectionStatus, InsertKeyTakenError
-from hub.model import Key, TenantId, Timestamp, shown
+from hub.model import NOT_BLANK, Key, TenantId, Timestamp, shown
 from hub.signing import key_of
 from hub.sources.interface import Options
 from hub.sources.values import ABSENT, gently
@@ -29,7 +29,7 @@ T = TypeVar("T")
 # Names of surveys and of questions may be long, and there may be many.
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
-Title = Annotated[str, Meta(min_length=1, max_length=255, extra_json_schema={"pattern": r"^[^\u0000]*\S[^\u0000]*$"})]
+Title = Annotated[str, Meta(min_length=1, max_length=255, extra_json_schema={"pattern": NOT_BLANK})]
 _URL = r"^https?://[^\s/?#@\\]+(/[^\s?#@\\]*)?$"
 Url = Annotated[
     str,

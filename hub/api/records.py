@@ -20,13 +20,13 @@ from hub.model import (
     Created,
     Duplicate,
     Erased,
-    Key,
     NewRecord,
     Page,
     Record,
     RecordFilter,
     RecordPatch,
     TenantId,
+    UserId,
     shown,
 )
 
@@ -54,7 +54,7 @@ class Counted(Struct, kw_only=True, frozen=True):
 class Erasure(Struct, kw_only=True, frozen=True):
     """Whose records are erased, and where. Without a tenant: everywhere."""
 
-    user_id: Key
+    user_id: UserId
     tenant_id: TenantId | None = None
 
 

@@ -31,6 +31,11 @@ COLUMNS = (
 )  # fmt: skip
 _LABELED = ("source_id", "field_id", "field_group_id", "value_id")
 
+_ZONE = Meta(
+    max_length=64,
+    description="A time zone of the IANA database: `Europe/Berlin`",
+    extra_json_schema={"pattern": "^[^\\u0000]*$"},
+)
 _GROUP_BY = Meta(
     max_length=264,
     description="A column, a member of metadata, or the answer to another question of the same submission",
@@ -45,7 +50,7 @@ class Division(Struct, kw_only=True, frozen=True):
     """How a selection is divided in time, and what it is compared with."""
 
     interval: Interval | None = None
-    tz: Annotated[str, Meta(max_length=64, description="A time zone of the IANA database: `Europe/Berlin`")] = "UTC"
+    tz: Annotated[str, _ZONE] = "UTC"
     compare: Literal["previous"] | None = None
 
 
