@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.client import Client, RefusedError
 from tests.conftest import make_record
 from tests.process import ROOT, Served, await_true, environment, free_port, serving
 
@@ -290,6 +291,15 @@ def test_a_refusal_is_one_line(here: Here, kind: str) -> None:
     assert status == 1
     assert ("401" if kind == "key" else "such is not a recognized request field") in complaints
     assert "Traceback" not in complaints
+
+
+def test_what_will_not_be_otherwise_is_not_tried_again(served: Served) -> None:
+    """A 503 that says so is as final as any other refusal."""
+    told: list[str] = []
+    key = (served.data_dir / "api_key").read_text().strip()
+    with Client(served.url, key, tell=told.append) as client, pytest.raises(RefusedError, match="503"):
+        client.request("GET", "/v1/webhooks")
+    assert told == []
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstd.compress])
