@@ -5,7 +5,7 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY hub hub
 COPY sql sql
-RUN /opt/hub/bin/pip install --no-cache-dir .
+RUN /opt/hub/bin/pip install --no-cache-dir '.[parquet]'
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home hub && install -d -o hub -g hub -m 0700 /data

@@ -73,9 +73,9 @@ clean:
 	find hub tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Editable, so that a change of the code needs no new installation.
-.venv/.run: pyproject.toml | .venv/bin/python
+.venv/.run: pyproject.toml Makefile | .venv/bin/python
 	@echo "Installing into .venv; this takes a moment, the first time only."
-	@$(call install,.)
+	@$(call install,.[parquet])
 	@touch $@
 
 .venv/.dev: pyproject.toml | .venv/bin/python

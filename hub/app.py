@@ -1,5 +1,6 @@
 """The composition root: settings in, an ASGI application out."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -55,6 +56,8 @@ def create_app(settings: Settings) -> Edge:
         app.state.pool = await db.open_pool(settings)
         app.state.writer = Writer(app.state.pool)
         app.state.batches = Gate(settings.batch_concurrency, "batches")
+        # Of all batches together, so that a connection is left for everything else.
+        app.state.storing = asyncio.Semaphore(2 * settings.batch_concurrency)
         app.state.exports = Gate(settings.export_concurrency, "exports")
         app.state.settings = settings
         app.state.index = Index(app.state.pool)

@@ -18,6 +18,7 @@ SAMPLE_ROWS = 500
 LONGEST_OPTION = 60
 MOST_OPTIONS = 25
 LONGEST_ID = 48
+_QUOTED = 40
 SEPARATORS = (";", "|", ",")
 
 # Headers in one spelling: lower case, words between underscores. The first pattern that fits a column counts, for one column.
@@ -86,6 +87,7 @@ class Guess(Struct, frozen=True):
     meaning: Meaning
     why: str
     sample: str
+    doubt: str = ""
 
 
 class Proposal(Struct, frozen=True):
@@ -125,7 +127,8 @@ def propose(
         columns={guess.name: guess.meaning for guess in guesses},
         questions={guess.name: guess.meaning for guess in questions},
     )
-    return Proposal(made, [*guesses, *questions], list(_doubts(made, columns, len(rows))))
+    doubts = [*_doubts(made, columns, len(rows)), *(guess.doubt for guess in (*guesses, *questions) if guess.doubt)]
+    return Proposal(made, [*guesses, *questions], doubts)
 
 
 def _spelled(name: str) -> str:
@@ -182,15 +185,36 @@ def _column(name: str, values: list[str], decimal: str, layout: LayoutName) -> G
             return Guess(name, Meaning(as_="ignore"), why, sample)
     if layout == "long":
         return Guess(name, Meaning(as_="ignore"), "tells nothing that is known", sample)
-    meaning, why = _asked(name, values, decimal)
-    return Guess(name, msgspec.structs.replace(meaning, id=_id_of(name)), why, sample)
+    guess = _question(name, name, values, decimal)
+    return msgspec.structs.replace(guess, meaning=msgspec.structs.replace(guess.meaning, id=_id_of(name)))
+
+
+def _question(name: str, label: str, values: list[str], decimal: str) -> Guess:
+    meaning, why = _asked(label, values, decimal)
+    doubt = _odd_cells(name, label, values, decimal) if meaning.as_ in ("text", "categorical") else ""
+    return Guess(name, meaning, why, _sample(values), doubt)
+
+
+def _odd_cells(name: str, label: str, values: list[str], decimal: str) -> str:
+    """One slip of a pen makes words of a score; whether it is one is for a person to say."""
+    numbers = [number for value in values if (number := _number(value, decimal)) is not None]
+    odd = [value for value in values if _number(value, decimal) is None]
+    if len(odd) >= len(numbers):
+        return ""
+    meant, _ = _score(label, numbers)
+    scale = f" with the scale {meant.scale.min} to {meant.scale.max}" if meant.scale else ""
+    few = f"{len(odd)} of its {len(values)} answers {'is no number' if len(odd) == 1 else 'are no numbers'}"
+    shown = " ".join(odd[0].split())[:_QUOTED]
+    return (
+        f"{name}: {few}, such as {shown}. If it asks for one, make it {meant.as_}{scale}; what is none is skipped then."
+    )
 
 
 def _asked(label: str, values: list[str], decimal: str) -> tuple[Meaning, str]:
     """What a question asks for, by its words and its answers."""
     if not values:
         return Meaning(as_="text"), "no answer in the first rows"
-    numbers = [as_number(value.replace(",", ".") if decimal == "," else value) for value in values]
+    numbers = [_number(value, decimal) for value in values]
     if None not in numbers:
         return _score(label, cast("list[float]", numbers))
     if _are_flags(values):
@@ -204,6 +228,10 @@ def _asked(label: str, values: list[str], decimal: str) -> tuple[Meaning, str]:
         many = f"several of {len(options)} options in a cell" if separator else f"{len(options)} options"
         return Meaning(as_="categorical", separator=separator), many
     return Meaning(as_="text"), "words"
+
+
+def _number(value: str, decimal: str) -> float | None:
+    return as_number(value.replace(",", ".") if decimal == "," else value)
 
 
 def _score(label: str, numbers: list[float]) -> tuple[Meaning, str]:
@@ -232,8 +260,7 @@ def _questions(roles: Mapping[str, str], rows: Sequence[Mapping[str, str]], deci
         labels.setdefault(field_id, row.get(roles.get("field_label", ""), "").strip() or field_id)
         if value := row.get(roles.get("value", ""), "").strip():
             answers.setdefault(field_id, []).append(value)
-    guesses = [(field_id, *_asked(label, answers.get(field_id, []), decimal)) for field_id, label in labels.items()]
-    return [Guess(field_id, meaning, why, _sample(answers.get(field_id, []))) for field_id, meaning, why in guesses]
+    return [_question(field_id, label, answers.get(field_id, []), decimal) for field_id, label in labels.items()]
 
 
 def _named_apart(guesses: list[Guess]) -> list[Guess]:

@@ -48,11 +48,16 @@ class StartError(Exception):
 def serve(settings: Settings) -> None:
     """Runs the hub in the foreground until SIGTERM or SIGINT. Raises `StartError` or `EmbeddedError`."""
     with ExitStack() as stack:
+        is_bundled, is_new = settings.database_url is None, not settings.data_dir.exists()
+        # Before the port, which is busy too when this very hub runs already; but a busy port leaves no new folder.
+        if is_bundled and not is_new:
+            stack.enter_context(embedded.serving(settings.data_dir))
         listener = stack.enter_context(listen(settings))
         api_key = settings.api_key or stored_api_key(settings.data_dir)
         postgres: embedded.Postgres | None = None
-        if settings.database_url is None:
+        if is_bundled and is_new:
             stack.enter_context(embedded.serving(settings.data_dir))
+        if is_bundled:
             postgres = stack.enter_context(embedded.running(settings.data_dir, connections=connections(settings)))
         dsn = settings.database_url or (postgres.dsn if postgres else "")
         _migrate(dsn, settings)

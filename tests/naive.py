@@ -5,11 +5,28 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Literal, TypedDict, TypeGuard
 from zoneinfo import ZoneInfo
 
-Record = dict[str, Any]
+Measure = dict[str, object]
 Z = 1.96
+
+
+class Record(TypedDict, total=False):
+    """What of a record is counted, and in which order its id is."""
+
+    submission_id: str
+    field_id: str
+    field_label: str
+    value_id: str
+    value_text: str
+    value_number: float | None
+    value_boolean: bool
+    user_id: str
+    language: str
+    collected_at: str
+    metadata: dict[str, object]
+    order: int
 
 
 def first_day(record: Record, interval: str, tz: str) -> date:
@@ -54,38 +71,38 @@ def latest_of_each_user(records: Iterable[Record]) -> list[Record]:
 
 
 def scale_of(record: Record) -> tuple[float, float] | None:
-    scale: Any = (record.get("metadata") or {}).get("scale")
+    scale = record.get("metadata", {}).get("scale")
     if not isinstance(scale, dict):
         return None
-    low: Any = scale.get("min")
-    high: Any = scale.get("max")
-    for end in (low, high):
-        if isinstance(end, bool) or not isinstance(end, int | float):
-            return None
-    return (low, high) if low < high else None
+    low, high = (end if is_number(end) else None for end in (scale.get("min"), scale.get("max")))
+    return (low, high) if low is not None and high is not None and low < high else None
 
 
-def key_of(record: Record, group_by: str, records: Sequence[Record]) -> Any:
+def is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def key_of(record: Record, group_by: str, records: Sequence[Record]) -> object:
     if group_by.startswith("answer:"):
         for other in records:
             if (other["submission_id"], other["field_id"]) == (record["submission_id"], group_by[7:]):
                 return option_of(other)
         return None
     if group_by.startswith("metadata."):
-        value: Any = record.get("metadata") or {}
+        value: object = record.get("metadata", {})
         for name in group_by.split(".")[1:]:
             value = value.get(name) if isinstance(value, dict) else None
         return value
     return record.get(group_by)
 
 
-def option_of(record: Record) -> Any:
+def option_of(record: Record) -> str | None:
     if record.get("value_id") is not None:
         return record["value_id"]
     return (record.get("value_text") or "").strip(" ").lower() or None
 
 
-def summary(records: Sequence[Record], valid: Sequence[Any]) -> dict[str, Any]:
+def summary(records: Sequence[Record], valid: Sequence[object]) -> Measure:
     return {"count": len(valid), "invalid_count": len(records) - len(valid), "low_sample": len(valid) < 30}
 
 
@@ -98,12 +115,12 @@ def wilson(part: int, count: int) -> tuple[float | None, float | None]:
     return 100 * (middle - root) / (1 + Z * Z / count), 100 * (middle + root) / (1 + Z * Z / count)
 
 
-def nps(records: Sequence[Record]) -> dict[str, Any]:
-    scores = [r["value_number"] for r in records if r.get("value_number") is not None and 0 <= r["value_number"] <= 10]
+def nps(records: Sequence[Record]) -> Measure:
+    scores = [value for r in records if (value := r.get("value_number")) is not None and 0 <= value <= 10]
     signs = (
         [1] * sum(s >= 9 for s in scores) + [0] * sum(7 <= s < 9 for s in scores) + [-1] * sum(s < 7 for s in scores)
     )
-    found: dict[str, Any] = {
+    found: Measure = {
         **summary(records, scores),
         "promoters": signs.count(1), "passives": signs.count(0), "detractors": signs.count(-1),
         "nps": None, "margin_of_error": None, "ci_low": None, "ci_high": None,
@@ -130,7 +147,7 @@ def marks(records: Sequence[Record], low: float, high: float) -> list[tuple[floa
     return found
 
 
-def csat(records: Sequence[Record]) -> dict[str, Any]:
+def csat(records: Sequence[Record]) -> Measure:
     answers = marks(records, 1, 5)
     satisfied = sum(value >= (scale or (1, 5))[1] - 1 for value, scale in answers)
     dissatisfied = sum(
@@ -149,7 +166,7 @@ def csat(records: Sequence[Record]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def ces(records: Sequence[Record]) -> dict[str, Any]:
+def ces(records: Sequence[Record]) -> Measure:
     answers = marks(records, 1, 7)
     scales = {scale for _, scale in answers}
     values = [value for value, _ in answers]
@@ -168,7 +185,7 @@ def ces(records: Sequence[Record]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def numbers(records: Sequence[Record]) -> dict[str, Any]:
+def numbers(records: Sequence[Record]) -> Measure:
     answers = marks(records, -1e15, 1e15)
     scales = {scale for _, scale in answers}
     found = summary(records, answers) | dict.fromkeys(
@@ -192,14 +209,14 @@ def numbers(records: Sequence[Record]) -> dict[str, Any]:
     return found
 
 
-def rating(records: Sequence[Record]) -> dict[str, Any]:
+def rating(records: Sequence[Record]) -> Measure:
     found = numbers(records)
     counts = Counter(value for value, _ in marks(records, -1e15, 1e15))
     known = found["mean"] is not None
     return found | {"histogram": [{"value": v, "count": n} for v, n in sorted(counts.items())] if known else None}
 
 
-def boolean(records: Sequence[Record]) -> dict[str, Any]:
+def boolean(records: Sequence[Record]) -> Measure:
     answers = [record["value_boolean"] for record in records if record.get("value_boolean") is not None]
     low, high = wilson(sum(answers), len(answers))
     return {
@@ -209,12 +226,12 @@ def boolean(records: Sequence[Record]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def categorical(records: Sequence[Record]) -> dict[str, Any]:
+def categorical(records: Sequence[Record]) -> Measure:
     answers = [record for record in records if option_of(record) is not None]
     submissions = len({record["submission_id"] for record in answers})
-    by_option = defaultdict(list)
+    by_option: dict[str, list[Record]] = defaultdict(list)
     for record in answers:
-        by_option[option_of(record)].append(record)
+        by_option[str(option_of(record))].append(record)
     options = [
         {
             "key": key,
@@ -222,22 +239,21 @@ def categorical(records: Sequence[Record]) -> dict[str, Any]:
             "count": len(those),
             "share": 100 * len(those) / submissions,
         }
-        for key, those in by_option.items()
+        for key, those in sorted(by_option.items(), key=lambda found: (-len(found[1]), found[0]))
     ]
     return {
-        **summary(records, answers), "submissions": submissions, "options_omitted": 0,
-        "options": sorted(options, key=lambda option: (-option["count"], option["key"])),
+        **summary(records, answers), "submissions": submissions, "options_omitted": 0, "options": options,
     }  # fmt: skip
 
 
-def latest_label(records: Sequence[Record], name: str) -> str | None:
+def latest_label(records: Sequence[Record], name: Literal["field_label", "value_text"]) -> str | None:
     """Of labels of one moment the first in the alphabet; one that is missing comes last."""
     last = max(datetime.fromisoformat(record["collected_at"]) for record in records)
     labels = [record.get(name) for record in records if datetime.fromisoformat(record["collected_at"]) == last]
     return min((label for label in labels if label is not None), default=None)
 
 
-def ranking(records: Sequence[Record]) -> dict[str, Any]:
+def ranking(records: Sequence[Record]) -> Measure:
     def rank(record: Record) -> tuple[float, float] | None:
         of, value = (record.get("metadata") or {}).get("total_items"), record.get("value_number")
         if isinstance(of, bool) or not isinstance(of, int) or value is None or not 1 <= value <= of:
@@ -246,22 +262,21 @@ def ranking(records: Sequence[Record]) -> dict[str, Any]:
 
     answers = [record for record in records if rank(record)]
     submissions = len({record["submission_id"] for record in answers})
-    items = []
+    items: list[tuple[tuple[float, float, str], Measure]] = []
     for field in {record["field_id"] for record in answers}:
         ranks = [found for record in answers if record["field_id"] == field and (found := rank(record))]
-        items.append({
-            "field_id": field, "count": len(ranks), "mean_rank": statistics.fmean(value for value, _ in ranks),
+        mean_rank, borda = statistics.fmean(value for value, _ in ranks), sum(of + 1 - value for value, of in ranks)
+        item: Measure = {
+            "field_id": field, "count": len(ranks), "mean_rank": mean_rank, "borda": borda,
             "label": latest_label([record for record in records if record["field_id"] == field], "field_label"),
-            "borda": sum(of + 1 - value for value, of in ranks),
             "first_share": 100 * sum(value == 1 for value, _ in ranks) / submissions,
-        })  # fmt: skip
-    return {
-        **summary(records, answers),
-        "items": sorted(items, key=lambda item: (-item["borda"], item["mean_rank"], item["field_id"])),
-    }
+        }  # fmt: skip
+        items.append(((-borda, mean_rank, field), item))
+    in_order = sorted(items, key=lambda found: found[0])
+    return {**summary(records, answers), "items": [item for _, item in in_order]}
 
 
-def volume(records: Sequence[Record]) -> dict[str, Any]:
+def volume(records: Sequence[Record]) -> Measure:
     return {
         **summary(records, records), "records": len(records),
         "submissions": len({record["submission_id"] for record in records}),
@@ -269,7 +284,7 @@ def volume(records: Sequence[Record]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-METRICS: dict[str, Callable[[Sequence[Record]], dict[str, Any]]] = {
+METRICS: dict[str, Callable[[Sequence[Record]], Measure]] = {
     "nps": nps, "csat": csat, "ces": ces, "rating": rating, "number": numbers, "boolean": boolean,
     "categorical": categorical, "ranking": ranking, "volume": volume,
 }  # fmt: skip

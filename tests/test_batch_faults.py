@@ -232,7 +232,7 @@ def test_two_identical_streams_at_once_end_with_every_record_once(served: Served
 
 
 def test_hundreds_of_thousands_go_through_one_request_in_little_memory(served: Served) -> None:
-    """Memory holds two chunks, whatever the length of the stream."""
+    """Memory holds some chunks, whatever the length of the stream."""
     count = 300_000
     with watched(served) as risen:
         answer = post(served, lines("many", count))

@@ -20,6 +20,8 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
 ]
 
+KEY, OTHER_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "ZGVmMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmM="
+
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -211,19 +213,47 @@ def test_a_closed_data_dir_is_one_line(tmp_path: Path) -> None:
     assert refused.stderr.count("\n") == 1
 
 
-def test_user_of_an_address_is_told_where_the_key_is(tmp_path: Path) -> None:
-    """For every spelling the same, with another key another; a key is not made for it."""
-    key, other = ("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "ZGVmMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmM=")
+async def test_user_of_an_address_is_told_where_the_key_is(dsn: str, empty_dsn: str, tmp_path: Path) -> None:
+    """For every spelling the same, and for another hub another."""
+    assert hub(tmp_path, "migrate", DATABASE_URL=empty_dsn).returncode == 0
     said = [
-        hub(tmp_path, "user-id", address, SECRET_KEY=secret).stdout
-        for address, secret in (("ada@acme.example", key), (" Ada@ACME.example", key), ("ada@acme.example", other))
+        hub(tmp_path, "user-id", address, SECRET_KEY=secret, DATABASE_URL=database).stdout
+        for address, secret, database in (
+            ("ada@acme.example", KEY, dsn),
+            (" Ada@ACME.example", KEY, dsn),
+            ("ada@acme.example", OTHER_KEY, empty_dsn),
+        )
     ]
-    without = hub(tmp_path, "user-id", "ada@acme.example")
 
     assert said[0] == said[1] != said[2]
     assert re.fullmatch(r"email:[0-9a-f]{32}\n", said[0])
-    assert (without.returncode, "set SECRET_KEY" in without.stderr) == (1, True)
-    assert not (tmp_path / "secret_key").exists()
+
+
+async def test_user_whom_this_database_cannot_know_is_not_told(dsn: str, tmp_path: Path) -> None:
+    """Erasing it would delete nothing, and look done."""
+    assert hub(tmp_path, "user-id", "ada@acme.example", SECRET_KEY=KEY, DATABASE_URL=dsn).returncode == 0
+    other = hub(tmp_path, "user-id", "ada@acme.example", SECRET_KEY=OTHER_KEY, DATABASE_URL=dsn)
+    keyless = hub(tmp_path, "user-id", "ada@acme.example", DATABASE_URL=dsn)
+
+    assert [(found.returncode, found.stdout) for found in (other, keyless)] == [(1, "")] * 2
+    assert "this database is used with another one" in other.stderr
+    assert "set SECRET_KEY" in keyless.stderr
+
+
+def test_user_of_an_address_needs_the_database(tmp_path: Path) -> None:
+    """Which knows its key by a hash. None is made for it."""
+    refused = hub(tmp_path, "user-id", "ada@acme.example", SECRET_KEY=KEY)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "set DATABASE_URL" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("address", ["", " ", "notanemail", "@acme.example", "ada @acme.example"])
+def test_what_is_no_address_is_no_user(tmp_path: Path, address: str) -> None:
+    """A slip of the pen is not hashed."""
+    refused = hub(tmp_path, "user-id", address)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "is no e-mail address" in refused.stderr
 
 
 def test_a_reader_is_made_seen_and_dropped(data_dir: Path) -> None:

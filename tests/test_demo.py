@@ -1,5 +1,6 @@
 """`hub demo` tells the same story to everybody."""
 
+import re
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -48,6 +49,26 @@ async def test_the_story_goes_through_the_api(
     )
     assert rejected == 11
     assert hub(tmp_path, "demo", "--until", str(DAY), DATABASE_URL=dsn).stdout == said.stdout
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("until", ["1950-01-01", "1971-06-30", "2081-01-01", "2090-01-01"])
+def test_a_story_beyond_the_times_of_records_is_not_begun(tmp_path: Path, until: str) -> None:
+    """Its records would be refused, the first or the last of them after thousands were stored."""
+    refused = hub(tmp_path / "data", "demo", "--until", until)
+    assert refused.returncode == 2
+    assert "between 1971-07-01 and 2080-12-31" in refused.stderr
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.process
+@on_one_machine
+@pytest.mark.parametrize("most", ["1024", "20000"], ids=["a form", "responses"])
+async def test_a_refusal_is_one_line(dsn: str, tmp_path: Path, most: str) -> None:
+    """Whichever request it meets, also one of many at a time."""
+    refused = hub(tmp_path, "demo", "--until", str(DAY), DATABASE_URL=dsn, SOURCE_PAYLOAD_MAX_BYTES=most)
+    assert refused.returncode == 1
+    assert re.fullmatch(r"hub: (PUT|POST) /v1/sources/\S+ answered 413: .+\n", refused.stderr), refused.stderr
 
 
 @pytest.mark.process

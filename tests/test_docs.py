@@ -17,6 +17,7 @@ import pytest
 from msgspec import Struct
 
 from hub.api.problems import KINDS
+from hub.cli import main
 from hub.settings import Settings
 from tests.process import ROOT, Served, serving
 
@@ -59,6 +60,20 @@ def test_only_settings_that_exist_are_documented() -> None:
     known = {field.encode_name for field in msgspec.structs.fields(Settings)}
     rows = re.findall(r"^\| `([A-Z_]+)`", read("operations.md"), re.MULTILINE)
     assert set(rows) <= known
+
+
+@pytest.mark.parametrize("command", sorted(main.commands))
+def test_every_command_is_documented(command: str) -> None:
+    table = read("operations.md").partition("| Command |")[2].partition("\n\n")[0]
+    named = re.findall(r"`(?:hub )?([\w-]+)[^`]*`", "\n".join(row.split("|")[1] for row in table.splitlines()[2:]))
+    assert command in named
+
+
+def test_nothing_of_ours_is_looked_for_in_an_index() -> None:
+    """The package of that name on PyPI is somebody else's: the hub is installed from its checkout."""
+    for path in (*PAGES, ROOT / "Dockerfile", *(ROOT / "hub").rglob("*.py")):
+        for asked in re.findall(r"pip install([^`\n]*)", path.read_text()):
+            assert re.search(r" '?\.(\[\w+\])?'?$", asked), f"{path}: pip install{asked}"
 
 
 async def test_every_route_is_documented(client: httpx.AsyncClient) -> None:
@@ -109,23 +124,25 @@ def test_every_command_is_run_or_says_why_not(page: Path) -> None:
             assert re.fullmatch(r"run|not run: .{5,}", block.comment), f"line {block.line}"
 
 
+RUN = [page for page in PAGES if any(block.comment == "run" for block in blocks(page))]
+
+
 @pytest.mark.process
-@pytest.mark.parametrize(
-    "page",
-    [page for page in PAGES if page.exists() and any(block.comment == "run" for block in blocks(page))],
-    ids=lambda page: page.relative_to(ROOT).as_posix(),
-)
-def test_commands_answer_as_printed(page: Path, tmp_path: Path) -> None:
-    """The blocks of a page run in order, in one shell as it were, against a fresh hub."""
+@pytest.mark.parametrize("pages", [RUN, RUN[::-1]], ids=["forward", "backward"])
+def test_commands_answer_as_printed(pages: list[Path], tmp_path: Path) -> None:
+    """Whichever pages were followed before on the same hub. The blocks of a page run in order, in one shell as it were."""
     with serving(tmp_path / "data") as served:
-        for block, answer in runs(page):
-            said = shell(block, served, tmp_path)
-            where = f"{page.name}, line {block.line}, said:\n{said}"
-            if answer and answer.language == "json":
-                true = alike(json.loads(answer.text), json.loads(said))
-            else:
-                true = answer is None or bool(re.fullmatch(pattern(answer.text), said.strip()))
-            assert true, where
+        for number, page in enumerate(pages):
+            folder = tmp_path / str(number)  # of what it exports
+            folder.mkdir()
+            for block, answer in runs(page):
+                said = shell(block, served, folder)
+                where = f"{page.relative_to(ROOT)}, line {block.line}, said:\n{said}"
+                if answer and answer.language == "json":
+                    true = alike(json.loads(answer.text), json.loads(said))
+                else:
+                    true = answer is None or bool(re.fullmatch(pattern(answer.text), said.strip()))
+                assert true, where
 
 
 def runs(page: Path) -> Iterator[tuple[Block, Block | None]]:

@@ -115,6 +115,29 @@ def test_doubt_about_dates_is_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "values", "doubt"),
+    [
+        ("NPS (0-10)", ["9", "elf", "7", "10", "3", "8"], "1 of its 6 answers is no number, such as elf. If it asks for one, make it nps"),
+        ("Support (1-5)", ["5", "n/a", "4", "n/a", "3"], "2 of its 5 answers are no numbers, such as n/a. If it asks for one, make it rating with the scale 1 to 5"),
+        ("Boards", ["5", "many", "12"], "1 of its 3 answers is no number, such as many. If it asks for one, make it number"),
+        ("Would you recommend us?", ["9", "rather not"], None),
+        ("Why that score?", ["It is fast", "It is slow"], None),
+    ],
+)  # fmt: skip
+def test_answers_that_make_words_of_numbers_are_told(name: str, values: list[str], doubt: str | None) -> None:
+    """With what the name says it is. It stays words until a person decides, unless most of it is words anyway."""
+    wide = proposal({"id": [str(number) for number in range(len(values))], name: values})
+    long = proposal(
+        {"id": values, "question_id": ["q"] * len(values), "question": [name] * len(values), "answer": values}
+    )
+
+    assert wide.layout.columns[name].as_ in ("text", "categorical")
+    for found, asked in ((wide, name), (long, "q")):
+        said = [text for text in found.doubts if text.startswith(f"{asked}: ")]
+        assert said == ([f"{asked}: {doubt}; what is none is skipped then."] if doubt else [])
+
+
+@pytest.mark.parametrize(
     ("values", "separator"),
     [
         (["A;B", "B;C", "A"], ";"),

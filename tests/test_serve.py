@@ -174,10 +174,12 @@ def test_two_hubs_run_side_by_side(prepared: Path, tmp_path: Path) -> None:
         assert second.answers("/ready")
 
 
-def test_a_second_hub_on_the_same_data_dir_is_refused(data_dir: Path) -> None:
-    """In one line, and the first does not notice."""
-    with serving(data_dir) as served:
-        refused = hub(data_dir, "serve", PORT=str(free_port()))
+@pytest.mark.parametrize("same_port", [True, False])
+def test_a_second_hub_on_the_same_data_dir_is_refused(data_dir: Path, same_port: bool) -> None:
+    """In one line, which names the folder and not the port, and the first does not notice."""
+    port = free_port()
+    with serving(data_dir, port=port) as served:
+        refused = hub(data_dir, "serve", PORT=str(port if same_port else free_port()))
         assert refused.returncode == 1
         assert refused.stderr.count("\n") == 1
         assert "used by another hub" in refused.stderr

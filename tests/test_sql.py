@@ -13,7 +13,7 @@ import pytest
 from msgspec import Struct
 
 from hub.db import SQL, Connection, open_pool, query
-from hub.db.analytics import NPS
+from hub.db.measures import BOOLEAN, CATEGORICAL, CES, CSAT, NPS, NUMBER, RANKING, RATING, VOLUME
 from hub.db.records import arguments
 from hub.model import NewRecord, Record, RecordFilter, RecordPatch, SubmissionFilter
 from hub.settings import Settings
@@ -356,6 +356,12 @@ def measured(*kind: str) -> tuple[object, ...]:
     return (*arguments(selection), list(kind), None, DAYS, 50)
 
 
+def whole_question(*kind: str) -> tuple[object, ...]:
+    """The same without a period."""
+    selection = RecordFilter(tenant_id=BIG, field_id=("q1",), field_type=("nps",))
+    return (*arguments(selection), list(kind), None, [], 50)
+
+
 SCORE_BY_DAY = """
 select date_trunc('day', collected_at), count(*) filter (where value_number >= 9) from feedback_records
 where tenant_id = $1 and field_id = $2 and field_type = 'nps' and collected_at between $3 and $4 group by 1
@@ -429,6 +435,41 @@ async def test_fields_are_counted_without_touching_the_table(seeded: Connection)
     plan = await explain(seeded, query("analytics/fields"), *arguments(RecordFilter(tenant_id=BIG)), 500)
     assert (plan.indexes, plan.kinds) == ({FIELD, COLLECTED}, {"Index Only Scan", "Index Scan"}), plan.text
     assert plan.scanned < ROWS * 0.75 + 50, plan.text
+
+
+# Every statement that groups records, with what it takes beside what all of them take.
+GROUPING = [
+    pytest.param(statement, more, id=f"{metric.name}{what}")
+    for metric in (NPS, CSAT, CES, RATING, NUMBER, BOOLEAN, CATEGORICAL, RANKING, VOLUME)
+    for what, statement, more in [
+        ("", metric.statement, metric.bounds or ()),
+        *([(", details", metric.details.statement, metric.details.arguments([]))] if metric.details else []),
+    ]
+]
+
+
+@pytest.mark.not_on_citus("plans are made by each node for its shards")
+@pytest.mark.xdist_group("seeded")
+@pytest.mark.parametrize(("statement", "more"), GROUPING)
+async def test_groups_by_an_answer_are_joined_and_not_looked_up_record_by_record(
+    seeded: Connection, statement: str, more: tuple[object, ...]
+) -> None:
+    plan = await explain(seeded, statement, *whole_question("answer", "q2"), *more)
+    scans = [node for node in _walk(json.loads(plan.text)[0]["Plan"]) if "Relation Name" in node]
+    assert [node["Actual Loops"] for node in scans] == [1, 1], plan.text
+    assert plan.scanned < 2 * ROWS / 10, plan.text
+
+
+@pytest.mark.not_on_citus("plans are made by each node for its shards")
+@pytest.mark.xdist_group("seeded")
+@pytest.mark.parametrize(("statement", "more"), GROUPING)
+@pytest.mark.parametrize("kind", [(), ("language",), ("metadata", "plan")], ids=lambda kind: ".".join(kind) or "whole")
+async def test_who_does_not_group_by_an_answer_pays_for_no_other_one(
+    seeded: Connection, statement: str, more: tuple[object, ...], kind: tuple[str, ...]
+) -> None:
+    plan = await explain(seeded, statement, *whole_question(*kind), *more)
+    scans = [node for node in _walk(json.loads(plan.text)[0]["Plan"]) if "Relation Name" in node]
+    assert len(scans) == 1, plan.text
 
 
 @pytest.mark.not_on_citus("plans are made by each node for its shards")

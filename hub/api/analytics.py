@@ -15,9 +15,11 @@ from hub.api.answers import Json
 from hub.api.openapi import Operation
 from hub.api.problems import InvalidParam, ValidationFailed
 from hub.api.strict import StrictRequest
-from hub.db import analytics, completion
-from hub.db.analytics import COLUMNS, MAX_BUCKETS, Breakdown, Fields, Metric, MixedScales, TooManyBuckets
+from hub.db import analytics, completion, fields, measures
+from hub.db.analytics import COLUMNS, MAX_BUCKETS, Breakdown, MixedScales, TooManyBuckets
 from hub.db.completion import SubmissionBreakdown
+from hub.db.fields import Fields
+from hub.db.measures import Metric
 from hub.metrics import Bucket, Change, Completion, DropOff, Group, Measure, Report, Scale
 from hub.model import RecordFilter, SubmissionFilter, shown
 
@@ -49,7 +51,7 @@ def asked(query: bytes, metric: Metric[Any], tenant_id: str | None) -> tuple[Rec
             yield InvalidParam(
                 "field_type", f"must be {' or '.join(metric.field_types)} for this metric, or be left out"
             )
-        if metric is analytics.RANKING and not given.get("field_group_id"):
+        if metric is measures.RANKING and not given.get("field_group_id"):
             yield InvalidParam("field_group_id", QUESTION)
         if isinstance(group_by := given.get("group_by"), str) and analytics.dimension(group_by) is None:
             yield InvalidParam("group_by", GROUPS)
@@ -268,21 +270,21 @@ async def list_fields(request: StrictRequest) -> Fields:
         request.scope["query_string"], RecordFilter, tenant_id=request.principal.tenant_id, closed=True
     )
     request.exchange.tenant_id = selection.tenant_id
-    found = await analytics.fields(request.pool, selection)
+    found = await fields.fields(request.pool, selection)
     request.exchange.counts = {"fields": len(found.fields)}
     return found
 
 
 ROUTES = (
-    _route(analytics.NPS, metrics.Nps, "Net Promoter Score."),
-    _route(analytics.CSAT, metrics.Csat, "Customer satisfaction."),
-    _route(analytics.CES, metrics.Ces, "Customer effort."),
-    _route(analytics.RATING, metrics.Rating, "How ratings are distributed."),
-    _route(analytics.NUMBER, metrics.Number, "How numbers are distributed."),
-    _route(analytics.BOOLEAN, metrics.Boolean, "How many said yes."),
-    _route(analytics.CATEGORICAL, metrics.Categorical, "Which options were chosen."),
-    _route(analytics.RANKING, metrics.Ranking, "How the items of a question were ranked."),
-    _route(analytics.VOLUME, metrics.Volume, "How many records, submissions and users there are."),
+    _route(measures.NPS, metrics.Nps, "Net Promoter Score."),
+    _route(measures.CSAT, metrics.Csat, "Customer satisfaction."),
+    _route(measures.CES, metrics.Ces, "Customer effort."),
+    _route(measures.RATING, metrics.Rating, "How ratings are distributed."),
+    _route(measures.NUMBER, metrics.Number, "How numbers are distributed."),
+    _route(measures.BOOLEAN, metrics.Boolean, "How many said yes."),
+    _route(measures.CATEGORICAL, metrics.Categorical, "Which options were chosen."),
+    _route(measures.RANKING, metrics.Ranking, "How the items of a question were ranked."),
+    _route(measures.VOLUME, metrics.Volume, "How many records, submissions and users there are."),
     measure_completion,
     list_fields,
 )

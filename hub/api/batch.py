@@ -1,7 +1,7 @@
 """`/v1/feedback-records/batch`: many records in one request, stored and answered for one by one.
 
-NDJSON and CSV are streamed: while Postgres stores one chunk, the next is read and checked. Memory holds two chunks, whatever
-the length of the stream.
+NDJSON and CSV are streamed: while Postgres stores some chunks, the next is read and checked. Memory holds four, whatever the
+length of the stream.
 """
 
 import asyncio
@@ -52,8 +52,9 @@ CHUNK_BYTES = 4 * 1024 * 1024
 MAX_INLINE = 1_000
 MAX_NAME_LENGTH = 255
 _TURN = 20
-# Chunks of one stream that Postgres stores at the same time, each on a connection of its own.
-_AT_ONCE = 2
+# Chunks of one stream that Postgres stores at the same time, each on a connection of its own. A large table keeps Postgres waiting for
+# memory; a third connection makes up for that.
+_AT_ONCE = 3
 _NOT_STORED = 424
 _ESCAPE = re.compile(rb"\\(?:(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 _MINIMAL = re.compile(r"(?:^|,)\s*return\s*=\s*\"?minimal\b", re.IGNORECASE)
@@ -371,9 +372,13 @@ class _Intake:
                 rejected=[self._rejected(item, problem) for item, problem in bad],
                 last=last,
             )
-            settled = await batches.store(
-                self._request.pool, self.batch, chunk, with_ids=self.batch.format == "json" and not self.batch.dry_run
-            )
+            async with self._request.app.state.storing:
+                settled = await batches.store(
+                    self._request.pool,
+                    self.batch,
+                    chunk,
+                    with_ids=self.batch.format == "json" and not self.batch.dry_run,
+                )
             if isinstance(settled, Settled):
                 break
             refused = {good[ordinal][0] for ordinal in settled.ordinals}
@@ -458,7 +463,7 @@ class _Intake:
     def answer(self, *, minimal: bool) -> BatchAnswer:
         """The answer; `minimal` leaves out the items that did not fail."""
         results = [result for result in self._results if not minimal or result.error is not UNSET]
-        if self._streams:  # two chunks may have finished in either order
+        if self._streams:  # chunks may have finished in any order
             results.sort(key=lambda result: result.line or 0)
         return BatchAnswer(
             batch_id=self.batch.id, dry_run=self.batch.dry_run, summary=self.summary, results=results,

@@ -177,7 +177,7 @@ class _Rows:
             self._file = parquet.Writer(columns)
         except parquet.MissingError:
             raise ServiceUnavailable(
-                "Parquet is not available: the hub was installed without its extra `parquet`",
+                "Parquet is not available: the hub was installed without its extra `parquet` (`pip install '.[parquet]'` in its checkout)",
                 headers={"x-should-retry": "false"},
             ) from None
         self._write = write

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Coroutine
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
@@ -11,6 +12,7 @@ from msgspec import Struct, structs
 
 from hub.cli.database import migrated, run
 from hub.cli.terminal import fail
+from hub.model import EARLIEST, LATEST
 from hub.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,8 +33,14 @@ def demo(settings: Settings, until: datetime | None) -> None:
     Answers of three survey tools and a file of the helpdesk go through the API like anybody's. Run again it moves the story on.
     """
     from hub import serve as server  # noqa: PLC0415
+    from hub.demo import story  # noqa: PLC0415
 
     last = until.date() if until else datetime.now(UTC).date() - timedelta(days=1)
+    earliest, latest = EARLIEST.date() + timedelta(weeks=story.WEEKS), LATEST.date()
+    if not earliest <= last <= latest:
+        raise click.BadParameter(
+            f"expected a day between {earliest} and {latest}, for records have no other times.", param_hint="--until"
+        )
     with migrated(settings) as dsn:
         try:
             secret_key = server.secret_of(settings)
@@ -41,11 +49,18 @@ def demo(settings: Settings, until: datetime | None) -> None:
         inside = structs.replace(
             settings, database_url=dsn, secret_key=secret_key, api_key=secrets.token_urlsafe(), database_max_conns=2 * _AT_ONCE
         )  # fmt: skip
-        told = run(_tell(inside, last))
+        try:
+            told = run(_unwrapped(_tell(inside, last)))
+        except RefusedError as error:
+            fail(str(error))
     click.echo(
         f"The tenant demo has {told.records:,} records of {told.submissions:,} submissions, up to {last}; "
         f"{told.rejected} lines of the helpdesk's file were rejected."
     )
+
+
+class RefusedError(Exception):
+    """The application did not take what was sent; the text says why."""
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -54,6 +69,17 @@ class Told(Struct, frozen=True, kw_only=True):
     submissions: int
     records: int
     rejected: int
+
+
+async def _unwrapped(work: Coroutine[object, object, Told]) -> Told:
+    """The first thing that went wrong, by itself: tasks and Litestar's lifespan raise it in a group in a group."""
+    try:
+        return await work
+    except ExceptionGroup as group:
+        error: Exception = group
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
 
 
 async def _tell(settings: Settings, until: date) -> Told:
@@ -112,6 +138,10 @@ class _Count(Struct):
     count: int
 
 
+class _Refusal(Struct):
+    detail: str = ""
+
+
 class Inside:
     """Requests to an application in this process."""
 
@@ -142,5 +172,5 @@ class Inside:
         said = b"".join(message["body"] for message in messages if message["type"] == "http.response.body")
         status = next(message["status"] for message in messages if message["type"] == "http.response.start")
         if status >= 400:  # noqa: PLR2004 - HTTP
-            fail(f"{method} {path} answered {status}: {said.decode()}")
+            raise RefusedError(f"{method} {path} answered {status}: {msgspec.json.decode(said, type=_Refusal).detail}")
         return said

@@ -1,7 +1,11 @@
 """`hub user-id`."""
 
+import re
+
 import click
 
+from hub import embedded
+from hub.cli.database import migrated
 from hub.cli.terminal import fail
 from hub.settings import Settings
 
@@ -10,15 +14,26 @@ from hub.settings import Settings
 @click.argument("address")
 @click.pass_obj
 def user_id(settings: Settings, address: str) -> None:
-    """Say which user an e-mail ADDRESS stands for, where nothing else names them: for whoever asks to be erased."""
+    """Say which user an e-mail ADDRESS stands for, where nothing else names them: for whoever asks to be erased.
+
+    It runs where the hub does, with its environment: with another SECRET_KEY nobody would be found, and nothing erased.
+    """
     from hub import serve as server  # noqa: PLC0415
     from hub.db.erasures import Markers  # noqa: PLC0415
     from hub.sources.values import one_spelling  # noqa: PLC0415
 
+    spelled = one_spelling(address)
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", spelled):
+        raise click.BadParameter(f"{address!r} is no e-mail address.", param_hint="ADDRESS")
+    folder = settings.data_dir.absolute()
+    if settings.database_url is None and not embedded.exists(settings.data_dir):
+        fail(f"No database whose key it could be: set DATABASE_URL, or DATA_DIR (none in {folder})")
     if settings.secret_key is None and not (settings.data_dir / "secret_key").exists():
-        fail(f"No key: set SECRET_KEY, or DATA_DIR (no secret_key in {settings.data_dir.absolute()})")
-    try:
-        secret_key = server.secret_of(settings)
-    except server.StartError as error:
-        fail(str(error))
-    click.echo(Markers(secret_key).address(one_spelling(address)))
+        fail(f"No key: set SECRET_KEY, or DATA_DIR (no secret_key in {folder})")
+    with migrated(settings) as dsn:
+        try:
+            secret_key = server.secret_of(settings)
+            server.check_secret(dsn, secret_key)
+        except server.StartError as error:
+            fail(str(error))
+    click.echo(Markers(secret_key).address(spelled))

@@ -9,8 +9,9 @@ from hub.dashboard.render import called, lasted, number, percent
 from hub.dashboard.together import together
 from hub.dashboard.view import Bar, Completions, Form
 from hub.db import Pool
-from hub.db.analytics import Field, TooManyBuckets
+from hub.db.analytics import TooManyBuckets
 from hub.db.completion import CompletionReport, SubmissionBreakdown, completion
+from hub.db.fields import Field
 from hub.metrics import Completion, DropOff, Group, Report, Volume
 from hub.model import RecordFilter, SubmissionFilter
 

@@ -7,9 +7,9 @@ from hub.dashboard.render import NOTHING, day, minute
 from hub.dashboard.together import together
 from hub.dashboard.view import Bar, Connected, Delivered, Health, Sent
 from hub.db import Pool, batches, connections, rejects
-from hub.db.analytics import Field
 from hub.db.batches import Latest
 from hub.db.connections import ConnectionRow
+from hub.db.fields import Field
 from hub.metrics import Completion, Report, Volume
 
 _BATCHES, _REASONS = 5, 5

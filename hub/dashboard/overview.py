@@ -37,7 +37,9 @@ from hub.dashboard.volume import volume_over_time, volume_tile
 from hub.dashboard.words import words
 from hub.db import Pool
 from hub.db import tenants as stored
-from hub.db.analytics import VOLUME, Breakdown, Field, Metric, MixedScales, TooManyBuckets, fields, report
+from hub.db.analytics import Breakdown, MixedScales, TooManyBuckets, report
+from hub.db.fields import Field, fields
+from hub.db.measures import VOLUME, Metric
 from hub.db.search import Index
 from hub.metrics import Bucket, Change, Measure, Report
 from hub.model import FieldType, MetadataIs, RecordFilter, query_string

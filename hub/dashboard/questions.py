@@ -14,7 +14,9 @@ from hub.dashboard.render import number, percent
 from hub.dashboard.scores import SCORES
 from hub.dashboard.together import together
 from hub.dashboard.view import Bar, Column, Question, Share, Stack
-from hub.db.analytics import CATEGORICAL, RANKING, Breakdown, Field, Metric
+from hub.db.analytics import Breakdown
+from hub.db.fields import Field
+from hub.db.measures import CATEGORICAL, RANKING, Metric
 from hub.metrics import Bin, Categorical, Group, Mark, Measure, Option, Ranking, Report
 from hub.model import FieldType, RecordFilter, query_string
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from hub.db.analytics import BOOLEAN, CES, CSAT, NPS, NUMBER, RATING, Metric
+from hub.db.measures import BOOLEAN, CES, CSAT, NPS, NUMBER, RATING, Metric
 from hub.metrics import Boolean, Ces, Csat, Measure, Nps, Numbers
 from hub.model import FieldType
 

@@ -1,48 +1,24 @@
 """Metrics of a selection of records: counted by Postgres, judged by `hub.metrics`. HTTP and the page ask the same functions."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from itertools import groupby, pairwise
-from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
+from itertools import groupby
+from typing import Annotated, Generic, Literal
 from zoneinfo import ZoneInfo
 
-import asyncpg
 from msgspec import Meta, Struct, structs
 
-from hub import metrics, periods
+from hub import periods
 from hub.db import Connection, Pool, query
+from hub.db.measures import Cell, M, Metric, Row, scales_of
 from hub.db.records import arguments
-from hub.metrics import (
-    Bin,
-    Boolean,
-    Bucket,
-    Categorical,
-    Ces,
-    Change,
-    Csat,
-    Group,
-    Item,
-    Mark,
-    Measure,
-    Nps,
-    Number,
-    Option,
-    Ranking,
-    Rating,
-    Report,
-    Scale,
-    Volume,
-)  # fmt: skip
-from hub.model import LARGEST_NUMBER, FieldType, MetadataIs, RecordFilter, Timestamp, query_string, shown
+from hub.metrics import Bucket, Group, Report, Scale
+from hub.model import MetadataIs, RecordFilter, query_string
 from hub.periods import Interval
 
 MAX_BUCKETS = 1500
 MAX_GROUPS = 50
-MAX_OPTIONS = 200
-MAX_FIELDS = 500
 
-_FIELDS = query("analytics/fields")
 _SCALES = query("analytics/scales")
 _SPAN = query("analytics/span")
 _LABELS = query("analytics/labels")
@@ -54,15 +30,6 @@ COLUMNS = (
     "sentiment",
 )  # fmt: skip
 _LABELED = ("source_id", "field_id", "field_group_id", "value_id")
-_FIELD = (
-    "field_id", "field_type", "field_label", "field_group_id", "field_group_label", "source_type", "source_id", "source_name",
-)  # fmt: skip
-# What a row is, beside the counts.
-_PLACE = {"key", "bucket", "scale_min", "scale_max", "size", "place", "groups"}
-
-M = TypeVar("M", bound=Measure)
-Row: TypeAlias = "asyncpg.Record"
-
 
 _GROUP_BY = Meta(
     max_length=264,
@@ -89,42 +56,6 @@ class Breakdown(Division, kw_only=True, frozen=True):
     latest_per_user: bool = False
 
 
-class Cell(Struct, frozen=True):
-    """What was counted of one group in one bucket, and on one scale where that matters."""
-
-    counts: Row
-    details: Sequence[Row] = ()
-
-    @property
-    def scale(self) -> Scale | None:
-        low, high = self.counts["scale_min"], self.counts["scale_max"]
-        return None if low is None or high is None else (low, high)
-
-
-class Details(Struct, frozen=True):
-    """A second statement that says more of each cell, and what it takes beside what the first one took."""
-
-    statement: str
-    arguments: Callable[[Sequence[Row]], tuple[object, ...]]
-
-
-class Metric(Struct, Generic[M], frozen=True, kw_only=True):
-    """A metric: the records it is about, the statements that count them, and what the counts mean."""
-
-    name: str
-    field_types: tuple[FieldType, ...] = ()
-    statement: str
-    measure: Callable[[Sequence[Cell]], M]
-    compare: Callable[[M, M], Change] | None = None
-    additive: bool = False
-    """Whether the counts of parts add up to the count of the whole, which is then not asked for."""
-    bounds: tuple[float, float] | None = None
-    """For what is answered on a scale: between which numbers lies an answer whose scale is not known."""
-    details: Details | None = None
-    latest: Literal["record", "submission"] = "record"
-    """What of a user is the latest: a question may have several records in a submission."""
-
-
 class TooManyBuckets(Struct, frozen=True):
     """The period is too long for the interval."""
 
@@ -133,153 +64,6 @@ class MixedScales(Struct, frozen=True):
     """The answers are on several scales, which have no common mean: fields with their scale, None where it is not known."""
 
     fields: list[tuple[str, Scale | None]]
-
-
-def _added(cells: Sequence[Cell]) -> Counter[str]:
-    """The counts of cells, added up by name."""
-    counts: Counter[str] = Counter()
-    for cell in cells:
-        counts.update({name: count for name, count in cell.counts.items() if name not in _PLACE})
-    return counts
-
-
-def _scales(cells: Iterable[Cell]) -> list[Scale | None]:
-    """The scales of the answers, each once."""
-    return list(dict.fromkeys(cell.scale for cell in cells if cell.counts["answers"]))
-
-
-def _csat(cells: Sequence[Cell]) -> Csat:
-    scales = _scales(cells)
-    known = (scales[0] or _CSAT)[1] if len(scales) == 1 else None
-    return metrics.csat(**_added(cells), scale_max=known)
-
-
-def _ces(cells: Sequence[Cell]) -> Ces:
-    scales = _scales(cells)
-    return metrics.ces(**_added(cells), scale=scales[0] if len(scales) == 1 else None, mixed=len(scales) > 1)
-
-
-def _rating(cells: Sequence[Cell]) -> Rating:
-    found = _answered(cells)
-    marks = [Mark(row["value"], row["records"]) for row in found.details] if found else None
-    return Rating(**_distribution(cells, found), histogram=marks or None)
-
-
-def _number(cells: Sequence[Cell]) -> Number:
-    found = _answered(cells)
-    bins = None
-    if found and found.details:
-        counts = {row["bin"]: row["records"] for row in found.details}
-        bins = [
-            Bin(low, high, counts.get(number, 0))
-            for number, (low, high) in enumerate(pairwise(found.details[0]["edges"]), 1)
-        ]
-    return Number(**_distribution(cells, found), histogram=bins)
-
-
-def _answered(cells: Sequence[Cell]) -> Cell | None:
-    """The one cell that has answers. Of several scales nothing can be said together."""
-    found = [cell for cell in cells if cell.counts["answers"]]
-    return found[0] if len(found) == 1 else None
-
-
-def _distribution(cells: Sequence[Cell], found: Cell | None) -> dict[str, Any]:
-    """The members of `Numbers`."""
-    counts = Counter({name: sum(cell.counts[name] for cell in cells) for name in ("records", "answers")})
-    row: Mapping[str, Any] = dict(found.counts) if found else {}
-
-    def quantile(name: str, share: float) -> float | None:
-        return metrics.between(row.get(f"{name}_low"), row.get(f"{name}_high"), share, counts["answers"])
-
-    return {
-        "count": counts["answers"],
-        "invalid_count": counts["records"] - counts["answers"],
-        "low_sample": counts["answers"] < metrics.LOW_SAMPLE,
-        **{name: row.get(name) for name in ("mean", "sd", "min", "max", "scale_min", "scale_max")},
-        **{name: quantile(name, share) for name, share in _QUANTILES.items()},
-    }
-
-
-def _edges(rows: Sequence[Row]) -> tuple[object, ...]:
-    """Where the bins of a histogram begin and end: everywhere in one answer alike."""
-    lows, highs = ([row[name] for row in rows if row[name] is not None] for name in ("min", "max"))
-    return *_ANY, metrics.edges(min(lows), max(highs)) if lows else []
-
-
-def _categorical(cells: Sequence[Cell]) -> Categorical:
-    counts, details = _added(cells), [row for cell in cells for row in cell.details]
-    return Categorical(
-        count=counts["answers"],
-        invalid_count=counts["records"] - counts["answers"],
-        low_sample=counts["answers"] < metrics.LOW_SAMPLE,
-        submissions=counts["submissions"],
-        options=[
-            Option(
-                key=row["option"], label=row["label"], count=row["records"],
-                share=100 * row["records"] / counts["submissions"],
-            )
-            for row in details
-        ],
-        options_omitted=max([row["options"] - len(details) for row in details], default=0),
-    )  # fmt: skip
-
-
-def _ranking(cells: Sequence[Cell]) -> Ranking:
-    counts, details = _added(cells), [row for cell in cells for row in cell.details]
-    items = [
-        Item(
-            field_id=row["item"], label=row["label"], count=row["answers"], mean_rank=row["ranks"] / row["answers"],
-            borda=row["borda"], first_share=100 * row["firsts"] / counts["submissions"],
-        )
-        for row in details
-    ]  # fmt: skip
-    return Ranking(
-        count=counts["answers"],
-        invalid_count=counts["records"] - counts["answers"],
-        low_sample=counts["answers"] < metrics.LOW_SAMPLE,
-        items=sorted(items, key=lambda item: (-item.borda, item.mean_rank, item.field_id)),
-    )
-
-
-_CSAT, _CES, _ANY = (1.0, 5.0), (1.0, 7.0), (-LARGEST_NUMBER, LARGEST_NUMBER)
-_QUANTILES = {"median": 0.5, "p25": 0.25, "p75": 0.75, "p90": 0.9}
-
-NPS = Metric[Nps](
-    name="nps", field_types=("nps",), statement=query("analytics/nps"), additive=True,
-    measure=lambda cells: metrics.nps(**_added(cells)), compare=metrics.nps_change,
-)  # fmt: skip
-CSAT = Metric[Csat](
-    name="csat", field_types=("csat",), statement=query("analytics/csat"), additive=True, bounds=_CSAT, measure=_csat,
-    compare=metrics.csat_change,
-)  # fmt: skip
-CES = Metric[Ces](
-    name="ces", field_types=("ces",), statement=query("analytics/ces"), additive=True, bounds=_CES, measure=_ces,
-    compare=metrics.ces_change,
-)  # fmt: skip
-RATING = Metric[Rating](
-    name="rating", field_types=("rating",), statement=query("analytics/distribution"), bounds=_ANY, measure=_rating,
-    compare=metrics.numbers_change, details=Details(query("analytics/values"), lambda _: _ANY),
-)  # fmt: skip
-NUMBER = Metric[Number](
-    name="number", field_types=("number",), statement=query("analytics/distribution"), bounds=_ANY, measure=_number,
-    compare=metrics.numbers_change, details=Details(query("analytics/bins"), _edges),
-)  # fmt: skip
-BOOLEAN = Metric[Boolean](
-    name="boolean", field_types=("boolean",), statement=query("analytics/boolean"), additive=True,
-    measure=lambda cells: metrics.boolean(**_added(cells)), compare=metrics.boolean_change,
-)  # fmt: skip
-CATEGORICAL = Metric[Categorical](
-    name="categorical", field_types=("categorical",), statement=query("analytics/categorical"), measure=_categorical,
-    details=Details(query("analytics/options"), lambda _: (MAX_OPTIONS,)), latest="submission",
-)  # fmt: skip
-RANKING = Metric[Ranking](
-    name="ranking", field_types=("number",), statement=query("analytics/ranking"), measure=_ranking,
-    details=Details(query("analytics/items"), lambda _: ()), latest="submission",
-)  # fmt: skip
-VOLUME = Metric[Volume](
-    name="volume", statement=query("analytics/volume"), measure=lambda cells: metrics.volume(**_added(cells)),
-    compare=metrics.volume_change,
-)  # fmt: skip
 
 
 def dimension(group_by: str) -> list[str] | None:
@@ -291,58 +75,6 @@ def dimension(group_by: str) -> list[str] | None:
         return ["answer", question]
     kind, *path = group_by.split(".")
     return [kind, *path] if kind == "metadata" and path and all(path) else None
-
-
-class Field(Struct, kw_only=True, frozen=True):
-    """A question, as its latest record has it, with how often and when it was answered."""
-
-    field_id: str
-    field_type: FieldType
-    field_label: str | None
-    field_group_id: str | None
-    field_group_label: str | None
-    source_type: str
-    source_id: str | None
-    source_name: str | None
-    count: metrics.Count
-    first_seen: Timestamp
-    last_seen: Timestamp
-    metric: Annotated[str | None, Meta(description="Which metric measures it; null where none does")]
-    records: str
-
-
-class Fields(Struct, kw_only=True, frozen=True):
-    """What there is, the most answered first."""
-
-    fields: list[Field]
-    fields_omitted: metrics.Count
-
-
-_MEASURED: dict[FieldType, str] = {
-    metric.field_types[0]: metric.name for metric in (NPS, CSAT, CES, RATING, NUMBER, BOOLEAN, CATEGORICAL)
-}
-
-
-async def fields(pool: Pool, selection: RecordFilter) -> Fields:
-    """The questions of the selected records."""
-    async with pool.acquire() as connection:
-        rows = await connection.fetch(_FIELDS, *arguments(selection), MAX_FIELDS)
-    return Fields(
-        fields=[
-            Field(
-                **{name: row[name] for name in _FIELD},
-                count=row["records"],
-                first_seen=shown(row["first_seen"]),
-                last_seen=shown(row["last_seen"]),
-                metric="ranking" if row["ranked"] and row["field_group_id"] else _MEASURED.get(row["field_type"]),
-                records=query_string(
-                    structs.replace(selection, field_id=(row["field_id"],), field_type=(row["field_type"],))
-                ),
-            )
-            for row in rows
-        ],
-        fields_omitted=rows[0]["fields"] - len(rows) if rows else 0,
-    )
 
 
 async def report(
@@ -425,7 +157,7 @@ class _Inquiry(Struct, Generic[M], frozen=True):
     async def whole(self) -> tuple[M, list[Bucket[M]] | None] | MixedScales:
         """The metric of everything, and over time."""
         cells, dated = await self._counts([])
-        if self.metric.bounds is not None and self.breakdown.group_by != "field_id" and len(_scales(cells)) > 1:
+        if self.metric.bounds is not None and self.breakdown.group_by != "field_id" and len(scales_of(cells)) > 1:
             given = (*arguments(self.chosen), ["field_id"], None, [], MAX_GROUPS, *self.metric.bounds)
             rows = await self.connection.fetch(_SCALES, *given)
             return MixedScales([(row["field_id"], Cell(row).scale) for row in rows])
@@ -460,7 +192,7 @@ class _Inquiry(Struct, Generic[M], frozen=True):
 
     def _by_scale(self, cells: list[Cell]) -> list[list[Cell]]:
         """The cells apart by their scales, if these are several. Those without an answer stay with the first."""
-        scales = _scales(cells) if self.metric.bounds is not None else []
+        scales = scales_of(cells) if self.metric.bounds is not None else []
         if len(scales) < 2:  # noqa: PLR2004
             return [cells]
         parts: dict[Scale | None, list[Cell]] = {scale: [] for scale in scales}

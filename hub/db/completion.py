@@ -10,7 +10,8 @@ from msgspec import Struct, structs
 
 from hub import metrics, periods
 from hub.db import Connection, Pool, query
-from hub.db.analytics import MAX_BUCKETS, MAX_GROUPS, MAX_OPTIONS, Division, TooManyBuckets
+from hub.db.analytics import MAX_BUCKETS, MAX_GROUPS, Division, TooManyBuckets
+from hub.db.measures import MAX_OPTIONS
 from hub.metrics import Bucket, Completion, DropOff, Group, Report
 from hub.model import SubmissionFilter, query_string
 

@@ -1,7 +1,7 @@
 """Whatever the records are and however they are divided: the numbers are those that counting one by one gives."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 
 import httpx
 import pytest
@@ -57,16 +57,16 @@ SCALES = st.sampled_from(
 
 
 @st.composite
-def records(draw: st.DrawFn, metric: str) -> list[Any]:
+def records(draw: st.DrawFn, metric: str) -> list[Record]:
     """Records of a metric, some of which do not fit it, and other answers of the same submissions."""
-    found: list[Record] = []
+    found: list[dict[str, object]] = []
     keys = draw(
         st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from(["q1", "q2"])), unique=True, max_size=14)
     )
     same_scale = draw(st.sampled_from([False, True, True]))
     scale = draw(SCALES)
     for submission, field in keys:
-        metadata: dict[str, Any] = {"plan": {"name": draw(st.sampled_from(["pro", "free", None]))}}
+        metadata: dict[str, object] = {"plan": {"name": draw(st.sampled_from(["pro", "free", None]))}}
         metadata["scale"] = scale if same_scale else draw(SCALES)
         metadata["total_items"] = draw(st.sampled_from([..., 2, 3, 3, "3"]))
         found.append(
@@ -94,7 +94,7 @@ def records(draw: st.DrawFn, metric: str) -> list[Any]:
                 "collected_at": "2026-01-01T00:00:00+00:00", **answer,
             })
         )  # fmt: skip
-    return found
+    return cast("list[Record]", found)
 
 
 async def fill(client: httpx.AsyncClient, connection: Connection, given: list[Record]) -> None:
@@ -111,12 +111,14 @@ async def fill(client: httpx.AsyncClient, connection: Connection, given: list[Re
         record["order"] = order[record["submission_id"], record["field_id"]]
 
 
-def same(expected: Any, found: Any, where: str = "") -> None:
+def same(expected: object, found: object, where: str = "") -> None:
     """Equal, but for the last digits of a float and members that are told elsewhere."""
     if isinstance(expected, dict):
+        assert isinstance(found, dict), where
         for name, value in expected.items():
             same(value, found[name], f"{where}.{name}")
     elif isinstance(expected, list):
+        assert isinstance(found, list), where
         assert len(expected) == len(found), (where, expected, found)
         for number, (value, other) in enumerate(zip(expected, found, strict=True)):
             same(value, other, f"{where}[{number}]")
@@ -124,6 +126,18 @@ def same(expected: Any, found: Any, where: str = "") -> None:
         assert found == pytest.approx(expected, rel=1e-9, abs=1e-6), where
     else:
         assert expected == found, where
+
+
+class Part(TypedDict):
+    """What is read here of a bucket or a group, beside the members of its metric."""
+
+    bucket: str
+    key: str | None
+    small: bool
+    count: int
+    invalid_count: int
+    records: str | None
+    records_query: NotRequired[str | None]
 
 
 class Case(Struct, frozen=True):
@@ -147,10 +161,10 @@ class Case(Struct, frozen=True):
 
     def period(self) -> list[Record]:
         """What the first and the last bucket have to have: the ends of the period, or of the records where it is open."""
-        ends = [{"collected_at": self.query[name]} for name in ("since", "until") if name in self.query]
+        ends: list[Record] = [{"collected_at": self.query[name]} for name in ("since", "until") if name in self.query]
         return ends or self.selected()
 
-    def count(self, some: list[Record]) -> dict[str, Any]:
+    def count(self, some: list[Record]) -> naive.Measure:
         return naive.METRICS[self.metric](some)
 
     def scales(self, some: list[Record]) -> set[tuple[float, float] | None]:
@@ -221,7 +235,7 @@ def is_refused_for_a_reason(case: Case, faults: list[dict[str, str]]) -> None:
         assert case.query.get("group_by") != "field_id"
 
 
-def over_time(case: Case, series: list[Any]) -> list[tuple[Any, str | None]]:
+def over_time(case: Case, series: list[Part]) -> list[tuple[Part, str | None]]:
     """The buckets are those of the calendar, without a gap, and have what was collected in them."""
     interval, tz = case.query["interval"], case.query["tz"]
     names = [bucket["bucket"] for bucket in series]
@@ -235,12 +249,12 @@ def over_time(case: Case, series: list[Any]) -> list[tuple[Any, str | None]]:
     return [(bucket, linked(bucket)) for bucket in series if bucket["count"]]
 
 
-def by_group(case: Case, groups: list[Any]) -> list[tuple[Any, str | None]]:
+def by_group(case: Case, groups: list[Part]) -> list[tuple[Part, str | None]]:
     """Each key has a group, the largest first; one that was answered on several scales has one for each of them."""
-    members: dict[str | None, list[Record]] = {}
+    members: dict[object, list[Record]] = {}
     for record in case.chosen():
         members.setdefault(naive.key_of(record, case.query["group_by"], case.stored), []).append(record)
-    by_key: dict[str | None, list[Any]] = {key: [] for key in members}
+    by_key: dict[object, list[Part]] = {key: [] for key in members}
     for group in groups:
         by_key[group["key"]].append(group)
         assert group["small"] == (group["count"] < 5)
@@ -257,6 +271,5 @@ def by_group(case: Case, groups: list[Any]) -> list[tuple[Any, str | None]]:
     return parts
 
 
-def linked(part: dict[str, Any]) -> str | None:
-    link: str | None = part["records_query"] if "records_query" in part else part["records"]
-    return link
+def linked(part: Part) -> str | None:
+    return part["records_query"] if "records_query" in part else part["records"]

@@ -1,6 +1,6 @@
 """Connections over HTTP: made, shown without their secrets, changed, revoked; each of one tenant."""
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import asyncpg
 import httpx
@@ -13,7 +13,7 @@ from tests.conftest import SECRET_KEY
 URL = "/v1/connections"
 WHSEC = "whsec_O0b9kAWuXa9X8lMw3oStsMdLt/TdxhtGu5h7P1FHtV4="
 Database: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-Json = dict[str, Any]
+Json = dict[str, object]
 
 
 def body(**overrides: object) -> Json:
@@ -96,7 +96,7 @@ async def test_for_typeform_a_secret_is_made(client: httpx.AsyncClient, connecti
     created = await create(client, source="typeform", credentials={"access_token": "tfp_x"})
     chosen = await create(client, source="typeform", credentials={"webhook_secrets": ["mine"]})
 
-    made = created["webhook_secret"]
+    made = str(created["webhook_secret"])
     assert (await kept(connection, created)).credentials == Typeform(access_token="tfp_x", webhook_secrets=(made,))
     assert len(made) >= 43
     assert "webhook_secret" not in chosen

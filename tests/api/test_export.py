@@ -6,15 +6,15 @@ import gzip
 import io
 import json
 import sys
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import asyncpg
 import httpx
 import msgspec
 import pyarrow.parquet
 import pytest
+from litestar.types import HTTPReceiveMessage, Message
 
 from hub.api.edge import Edge
 from hub.app import create_app
@@ -25,7 +25,7 @@ from tests.conftest import API_KEY, client_of, make_record
 
 URL = "/v1/feedback-records"
 EXPORT = f"{URL}/export"
-Json = dict[str, Any]
+Json = dict[str, object]
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 # Each with something that a format could trip over.
@@ -293,8 +293,6 @@ async def test_without_the_extra_there_is_no_parquet(
 
 # How it is sent: the app is called as a server does, so that a test can decide when a client reads.
 
-Send: TypeAlias = Callable[[Json], Awaitable[None]]
-
 
 class Reader:
     """A client of one export."""
@@ -319,17 +317,18 @@ class Reader:
         }  # fmt: skip
         await self._app(scope, self._receive, self._send)  # type: ignore[arg-type] # a server writes the types of ASGI its own way
 
-    async def _receive(self) -> Json:
+    async def _receive(self) -> HTTPReceiveMessage:
         if not self._asked:
             self._asked = True
             return {"type": "http.request", "body": b"", "more_body": False}
         await self.leaves.wait()
         return {"type": "http.disconnect"}
 
-    async def _send(self, message: Json) -> None:
+    async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             return
+        assert message["type"] == "http.response.body"
         self.begun.set()
         await self.reads.wait()
         self.body += message["body"]

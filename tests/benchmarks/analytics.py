@@ -20,8 +20,8 @@ import httpx
 import msgspec
 
 from hub.api.analytics import asked
-from hub.db import Pool, analytics, new_ids, open_pool
-from hub.db.analytics import Metric
+from hub.db import Pool, analytics, measures, new_ids, open_pool
+from hub.db.measures import Metric
 from hub.settings import Settings
 from tests.benchmarks import servers
 from tests.benchmarks.load import Target
@@ -40,18 +40,18 @@ QUESTIONS = ("nps", "csat", "ces", "rating", "number", "boolean", "categorical",
 
 # What is asked, and how many milliseconds it may take on four cores.
 ASKED: list[tuple[Metric[Any], str, int | None]] = [
-    (analytics.NPS, "field_id=nps&interval=week", 300),
-    (analytics.NPS, "field_id=nps&interval=week&tz=Europe/Berlin&group_by=metadata.plan", None),
-    (analytics.NPS, "field_id=nps&group_by=answer:categorical", None),
-    (analytics.NPS, "field_id=nps&interval=month&latest_per_user=true", None),
-    (analytics.CSAT, "field_id=csat&interval=week", None),
-    (analytics.CES, "field_id=ces&interval=week", None),
-    (analytics.RATING, "field_id=rating&interval=month", None),
-    (analytics.NUMBER, "field_id=number", None),
-    (analytics.BOOLEAN, "field_id=boolean&interval=week", None),
-    (analytics.CATEGORICAL, "field_id=categorical", None),
-    (analytics.RANKING, "field_group_id=ranking", None),
-    (analytics.VOLUME, "field_id=text&interval=week", None),
+    (measures.NPS, "field_id=nps&interval=week", 300),
+    (measures.NPS, "field_id=nps&interval=week&tz=Europe/Berlin&group_by=metadata.plan", None),
+    (measures.NPS, "field_id=nps&group_by=answer:categorical", None),
+    (measures.NPS, "field_id=nps&interval=month&latest_per_user=true", None),
+    (measures.CSAT, "field_id=csat&interval=week", None),
+    (measures.CES, "field_id=ces&interval=week", None),
+    (measures.RATING, "field_id=rating&interval=month", None),
+    (measures.NUMBER, "field_id=number", None),
+    (measures.BOOLEAN, "field_id=boolean&interval=week", None),
+    (measures.CATEGORICAL, "field_id=categorical", None),
+    (measures.RANKING, "field_group_id=ranking", None),
+    (measures.VOLUME, "field_id=text&interval=week", None),
 ]
 RATIO = 1.2
 

@@ -9,22 +9,23 @@ from typing import Literal
 import httpx
 from playwright.sync_api import sync_playwright
 
-from tests.dashboard.story import PERIOD, QUERY, UNTIL
+from tests.dashboard.story import PERIOD, UNTIL
 from tests.process import ROOT, hub, serving
 
 MARKS = ("<!-- made by `make pictures` -->\n", "<!-- end -->\n")
+# The period of the picture, and the week in it.
+PERIOD_ASKED = "since=2026-08-24T00:00:00Z&until=2026-11-20T23:59:59Z"
+RELEASE_ASKED = "since=2026-09-21T00:00:00Z&until=2026-09-27T23:59:59Z"
 WIDTH, HEIGHT = 1280, 1000
 
 
 def numbers(client: httpx.Client) -> str:
-    """A table of the README: the story in four lines."""
-    query = f"{QUERY}&group_by=metadata.attributes.plan&compare=previous"
-    found = client.get(f"/v1/analytics/nps?{query}").raise_for_status().json()
-    release = client.get(
-        "/v1/analytics/nps?tenant_id=demo&since=2026-09-21T00:00:00Z&until=2026-09-27T23:59:59Z"
-        "&group_by=metadata.attributes.plan"
-    ).raise_for_status().json()  # fmt: skip
+    """A table of the README, the story in four lines, below the requests that give it."""
+    plans = "/v1/analytics/nps?tenant_id=demo&group_by=metadata.attributes.plan"
+    found = client.get(f"{plans}&{PERIOD_ASKED}").raise_for_status().json()
+    release = client.get(f"{plans}&{RELEASE_ASKED}").raise_for_status().json()
     then = {group["key"]: group["nps"] for group in release["groups"]}
+    said = f"`GET {plans}&{PERIOD_ASKED}`, and of the week of the release with `{RELEASE_ASKED}`:"
     lines = [
         "| Plan | Answers | NPS, 95% interval | in the week of the release |",
         "|---|---:|---:|---:|",
@@ -33,7 +34,8 @@ def numbers(client: httpx.Client) -> str:
             for group in found["groups"]
         ),
     ]
-    return "\n".join(lines).replace("-", "\N{MINUS SIGN}").replace("\N{MINUS SIGN}" * 3, "---") + "\n"
+    table = "\n".join(lines).replace("-", "\N{MINUS SIGN}").replace("\N{MINUS SIGN}" * 3, "---")
+    return f"{said}\n\n{table}\n"
 
 
 def told(readme: str) -> str:

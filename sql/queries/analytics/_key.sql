@@ -11,9 +11,5 @@ case ($32::text[])[1]
     when 'language' then language
     when 'sentiment' then sentiment
     when 'metadata' then metadata #>> ($32::text[])[2:]
-    when 'answer' then (
-        select /* include analytics/_answer */
-        from feedback_records as other
-        where tenant_id = $1 and submission_id = feedback_records.submission_id and field_id = ($32::text[])[2]
-    )
+    when 'answer' then answer
 end

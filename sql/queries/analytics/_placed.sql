@@ -3,5 +3,6 @@
 -- still have to be cast when the planner looks, and what may be limited is not counted in parallel.
 select /* include analytics/_key */ as key, /* include analytics/_bucket */ as bucket, value_number, value_boolean
 from feedback_records
+/* include analytics/_other */
 where /* include analytics/_selection */
 offset '0'

@@ -24,6 +24,7 @@ from (
                 value_number as value,
                 count(*) as answered
             from feedback_records
+            /* include analytics/_other */
             where /* include analytics/_selection */
             group by 1, 2, 3, 4
         ) as counted

@@ -12,6 +12,7 @@ with counted as (
         count(*) filter (where /* include analytics/_ranked */ = 1) as firsts,
         max(collected_at) as last
     from feedback_records
+    /* include analytics/_other */
     where /* include analytics/_selection */
     group by 1, 2, 3, 4
 ),

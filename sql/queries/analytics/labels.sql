@@ -3,6 +3,7 @@
 with latest as (
     select /* include analytics/_key */ as key, max(collected_at) as last
     from feedback_records
+    /* include analytics/_other */
     where /* include records/_filter */
     group by 1
 )
@@ -14,6 +15,7 @@ select key, (
         when 'value_id' then value_text
     end
     from feedback_records
+    /* include analytics/_other */
     where /* include records/_filter */
     and /* include analytics/_key */ = key
     and collected_at = last

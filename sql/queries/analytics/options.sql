@@ -8,6 +8,7 @@ with counted as (
         count(*) as records,
         max(collected_at) as last
     from feedback_records
+    /* include analytics/_other */
     where /* include analytics/_selection */
     group by 1, 2, 3, 4
 ),

@@ -7,6 +7,7 @@ with cells as (
         count(/* include analytics/_ranked */) as answers,
         count(distinct submission_id) filter (where /* include analytics/_ranked */ is not null) as submissions
     from feedback_records
+    /* include analytics/_other */
     where /* include analytics/_selection */
     group by 1, 2
 )

@@ -7,6 +7,7 @@ with cells as (
         count(distinct submission_id) as submissions,
         count(distinct user_id) as users
     from feedback_records
+    /* include analytics/_other */
     where /* include analytics/_selection */
     group by 1, 2
 )

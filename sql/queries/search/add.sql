@@ -1,10 +1,24 @@
 -- The next records in the order of arrival, as far as they are texts. In the order of keys, as the others, against deadlocks.
+-- In two halves, for a moment at which a million arrived would be read from its beginning at each step.
 -- (`is null` and not `not exists`: each key is to be looked up by itself. The table grows faster than its statistics.)
 with arrived as materialized (
     select tenant_id, submission_id, field_id, id, created_at, collected_at, field_type, value_text,
         /* include search/_configuration */ as configuration
-    from feedback_records
-    where tenant_id = $1 and created_at >= $2 and (created_at > $2 or id < $3)
+    from (
+        (
+            select * from feedback_records
+            where tenant_id = $1 and created_at = $2 and id < $3
+            order by id desc
+            limit $4
+        )
+        union all
+        (
+            select * from feedback_records
+            where tenant_id = $1 and created_at > $2
+            order by created_at, id desc
+            limit $4
+        )
+    ) as following
     order by created_at, id desc
     limit $4
 ),
