@@ -253,7 +253,7 @@ def test_what_is_no_json_comes_back_until_it_is_corrected(here: Here, source: st
 def test_a_text_that_was_corrected_goes_in(here: Here) -> None:
     """As the text, or as the members of a record beside it."""
     zero, one = here.records(2)
-    lines = [
+    lines: list[dict[str, object]] = [
         {"_rejected": {"line": 1, "text": json.dumps(zero, indent=1)}},
         {"_rejected": {"line": 2, "text": "x"}} | one,
     ]
