@@ -4,14 +4,13 @@ A chunk may be sent twice, after a broken connection or a kill -9: the hub finds
 goes by only saves time, and need not agree with the hub to the record.
 """
 
-import csv
 import hashlib
-import io
 import json
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeAlias
 
@@ -43,6 +42,7 @@ IN_FLIGHT = 3
 
 _READ_BYTES = 256 * 1024
 _NO_LIMIT = 1 << 62
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _MAGIC: dict[bytes, Encoding] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _BATCH = "/v1/feedback-records/batch"
 _PART = 1_000  # as many rejected items as one answer names
@@ -87,11 +87,22 @@ class State(Struct, frozen=True, kw_only=True):
 
     items: int = 0
     counts: dict[str, int] = {}
+    rejects: str | None = None
     rejects_bytes: int = 0
+
+    def rejects_are_in(self, path: Path) -> bool:
+        """Whether all that was rejected so far stands in this file."""
+        if not self.counts.get("rejected"):
+            return True
+        return self.rejects == str(path.resolve()) and path.is_file() and path.stat().st_size >= self.rejects_bytes
 
 
 class UnusableFileError(Exception):
     """The file cannot be read to its end; what came before is stored."""
+
+
+class UnwritableFileError(Exception):
+    """The file of rejects cannot be written; the message says why."""
 
 
 class Ledger:
@@ -119,26 +130,38 @@ class Ledger:
 
 
 class Rejects:
-    """The file of what was rejected: each line is an item to be corrected, with the reason in `_rejected`, which is not sent."""
+    """The file of what was rejected, to be corrected and sent again.
 
-    def __init__(self, path: Path | None, keep_bytes: int) -> None:
-        self._file = None if path is None else path.open("r+b" if keep_bytes and path.exists() else "wb")
-        if self._file is not None:
-            self._file.truncate(keep_bytes)
-            self._file.seek(0, io.SEEK_END)
+    Until the hub has answered for something, it holds what an earlier backfill wrote.
+    """
 
-    def add(self, failures: Sequence[Failure]) -> int:
-        """Writes them, and how long the file is now."""
+    def __init__(self, path: Path | None) -> None:
+        """Raises `UnwritableFileError`."""
+        self.path = None if path is None else str(path.resolve())
+        try:
+            self._file = None if path is None else path.open("ab")
+        except OSError as error:
+            raise UnwritableFileError(f"{path}: {error.strerror}") from None
+
+    def add(self, lines: bytes, after: int) -> int:
+        """Writes them behind the first bytes, so many of which are of this backfill; how long the file is now.
+
+        Raises `UnwritableFileError`.
+        """
         if self._file is None:
             return 0
-        for failure in failures:
-            self._file.write(_marked(failure) + b"\n")
-        self._file.flush()
-        return self._file.tell()
+        try:
+            self._file.truncate(after)
+            self._file.write(lines)
+            self._file.flush()
+        except OSError as error:
+            raise UnwritableFileError(f"{self.path}: {error.strerror}") from None
+        return after + len(lines)
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what could not be written was told
+                self._file.close()
 
 
 class Upload(Protocol):
@@ -151,6 +174,9 @@ class Upload(Protocol):
 
     def send(self, items: Sequence[Item]) -> Outcome:
         """Has the hub take a chunk, on any thread."""
+
+    def rejected(self, failures: Sequence[Failure], *, first: bool) -> bytes:
+        """Those items as lines of a file that can be corrected and sent like this one; `first` begins it."""
 
     def stop(self) -> None:
         """Has chunks that wait to be tried again give up."""
@@ -168,9 +194,14 @@ class Input:
         data = self._read()
         encoding: Encoding = next((name for magic, name in _MAGIC.items() if data.startswith(magic)), "identity")
         inflater = Inflater(encoding, _NO_LIMIT)
+        checked = False
         try:
             while data:
-                yield from inflater.feed(data)
+                for piece in inflater.feed(data):
+                    if not checked and (piece.startswith(_UTF_16) or b"\0" in piece[:4]):
+                        raise UnusableFileError("It is no UTF-8, which JSON and CSV have to be: save it as that")
+                    checked = True
+                    yield piece
                 data = self._read()
             inflater.finish()
         except BrokenStreamError as error:
@@ -196,7 +227,8 @@ def run(  # noqa: PLR0913 - its collaborators
 ) -> State:  # fmt: skip
     """Sends what comes after `start`. `advance` hears of each answered chunk, in their order.
 
-    Raises `RefusedError` and `UnreachableError` of the client, and `UnusableFileError`: then what could be read is stored.
+    Raises `RefusedError` and `UnreachableError` of the client, `UnwritableFileError`, and `UnusableFileError`: then what could be
+    read is stored.
     """
     state = start
     waiting: deque[tuple[_Chunk, Future[Outcome]]] = deque()
@@ -210,7 +242,10 @@ def run(  # noqa: PLR0913 - its collaborators
         state = State(
             items=state.items + len(chunk.items),
             counts=dict(Counter(state.counts) + outcome.counts),
-            rejects_bytes=rejects.add(outcome.failures),
+            rejects=rejects.path,
+            rejects_bytes=rejects.add(
+                upload.rejected(outcome.failures, first=not state.rejects_bytes), state.rejects_bytes
+            ),
         )
         advance(state, chunk.position)
 
@@ -247,11 +282,13 @@ def _chunks(file: Input, upload: Upload, skip: int) -> Iterator[_Chunk]:
         for number, item in enumerate(upload.items(file.pieces())):
             if number < skip:
                 continue
-            if items and size + len(item.raw) > CHUNK_BYTES:
+            # Blank lines are sent as well, so that the lines of a chunk are those of the file.
+            blank = item.line - items[-1].line if items else 0
+            if items and size + blank + len(item.raw) > CHUNK_BYTES:
                 yield _Chunk(items, file.position)
-                items, size = [], 0
+                items, size, blank = [], 0, 0
             items.append(item)
-            size += len(item.raw) + 1
+            size += blank + len(item.raw) + 1
             if len(items) == upload.most:
                 yield _Chunk(items, file.position)
                 items, size = [], 0
@@ -276,10 +313,6 @@ class _Rejection(Struct):
 class _Answer(Struct):
     summary: dict[str, int]
     results: list[_Rejection]
-
-
-class _Tenant(Struct):
-    tenant_id: Raw = Raw()
 
 
 class RecordUpload:
@@ -311,19 +344,24 @@ class RecordUpload:
             outcome.add(self._store(sent, dry_run=self._plan.dry_run))
         return outcome
 
+    def rejected(self, failures: Sequence[Failure], *, first: bool) -> bytes:  # noqa: ARG002 - lines of JSON have no header
+        return _marked(failures)
+
     def _prepared(self, item: Item) -> Item:
-        raw = _MARK.sub(b"{", item.raw, count=1) if item.raw.lstrip().startswith(b'{"_rejected"') else item.raw
-        if self._plan.tenant_id is not None:
-            raw = _with_tenant(raw, self._plan.tenant_id)
-        return item if raw is item.raw else Item(item.line, raw, item.too_long)
+        item = _unmarked(item)
+        return item if self._plan.tenant_id is None else _without_null_tenant(item)
 
     def _store(self, items: Sequence[Item], *, dry_run: bool) -> Outcome:
-        body, at = self._body(items)
+        query: dict[str, str | int] = {
+            "on_conflict": self._plan.on_conflict, "dry_run": str(dry_run).lower(), "first_line": items[0].line,
+        }  # fmt: skip
+        if self._plan.tenant_id is not None:
+            query["tenant_id"] = self._plan.tenant_id
         answer = self._client.request(
-            "POST", _BATCH,
-            query={"on_conflict": self._plan.on_conflict, "dry_run": str(dry_run).lower()}, body=body,
-            headers={"content-type": self._media_type}, accept=frozenset({_UNPROCESSABLE}),
+            "POST", _BATCH, query=query, body=self._body(items), headers={"content-type": self._media_type},
+            accept=frozenset({_UNPROCESSABLE}),
         )  # fmt: skip
+        at = {item.line: item for item in items}
         read = msgspec.json.decode(answer.content, type=_Answer)
         rejected = [result for result in read.results if result.outcome == "rejected" and result.error is not None]
         outcome = Outcome(Counter(read.summary))
@@ -333,17 +371,56 @@ class RecordUpload:
                 part = self._store(items[start : start + _PART], dry_run=True)
                 outcome.failures = [*outcome.failures, *part.failures]
         else:
-            outcome.failures = [self._failure(at[result.line], result.error) for result in rejected if result.error]
+            outcome.failures = [
+                Failure(at[result.line], reason_of(result.error)) for result in rejected if result.error
+            ]
         return outcome
-
-    def _failure(self, item: Item, problem: Problem) -> Failure:
-        return Failure(item, _reason(problem))
 
     _media_type = "application/x-ndjson"
 
-    def _body(self, items: Sequence[Item]) -> tuple[bytes, dict[int, Item]]:
-        """The request, and which item each line of it begins."""
-        return b"".join(item.raw + b"\n" for item in items), dict(enumerate(items, 1))
+    def _body(self, items: Sequence[Item]) -> bytes:
+        """The items, on lines that are as far apart as those of the file."""
+        parts, line = [], items[0].line
+        for item in items:
+            parts += [b"\n" * (item.line - line), item.raw, b"\n"]
+            line = item.line + item.raw.count(b"\n") + 1
+        return b"".join(parts)
+
+
+class CsvRows:
+    """The rows of a CSV file. One of rejects has a column `_rejected` in front, which is not sent."""
+
+    def __init__(self) -> None:
+        self.header = b""
+        self._delimiter = b""
+
+    def read(self, pieces: Iterator[bytes]) -> Iterator[Item]:
+        """Reads the header; the rows are those after it."""
+        rows = _all(CsvSplitter(), pieces)
+        first = next(rows, None)
+        if first is None:
+            return rows
+        header = first.raw.removeprefix(b"\xef\xbb\xbf")
+        self._delimiter = delimiter_of(header)
+        cell = re.compile(rb'\A(?:"(?:[^"]|"")*+"|[^"%b]*+)%b' % (self._delimiter, self._delimiter), re.DOTALL)
+        mark = cell.match(header)
+        if mark is None or mark[0].removesuffix(self._delimiter).strip(b'" ') != b"_rejected":
+            self.header = header
+            return rows
+        self.header = header[mark.end() :]
+        return (Item(row.line, cell.sub(b"", row.raw, count=1), row.too_long) for row in rows)
+
+    def marked(self, failures: Sequence[Failure], *, first: bool) -> bytes:
+        """The rows of the items as they came, each behind its line and the reason."""
+        lines = [b"_rejected" + self._delimiter + self.header + b"\n"] if first and failures else []
+        for failure in failures:
+            # The rows of a response are one item.
+            splitter = CsvSplitter(failure.item.line - 1)
+            found = [*splitter.feed(self.header + b"\n" + failure.item.raw), *splitter.finish()]
+            for row in found[1:]:
+                mark = f"{row.line}: {failure.reason}".replace("\n", " ").replace('"', '""').encode()
+                lines.append(b'"' + mark + b'"' + self._delimiter + row.raw + b"\n")
+        return b"".join(lines)
 
 
 class CsvUpload(RecordUpload):
@@ -353,48 +430,23 @@ class CsvUpload(RecordUpload):
 
     def __init__(self, client: Client, plan: Plan) -> None:
         super().__init__(client, plan)
-        self._header = b""
-        self._tenant: Callable[[bytes], bytes] = bytes
+        self._rows = CsvRows()
 
     def items(self, pieces: Iterator[bytes]) -> Iterator[Item]:
-        for item in _all(CsvSplitter(), pieces):
-            if not self._header:
-                self._begin(item.raw.removeprefix(b"\xef\xbb\xbf"))
-            elif self._plan.tenant_id is None:
-                yield item
-            else:
-                yield Item(item.line, self._tenant(item.raw), item.too_long)
+        """Raises `UnusableFileError` for a header that no hub takes: without rows nothing else would tell."""
+        rows = self._rows.read(pieces)
+        if self._rows.header:
+            try:
+                Columns(self._rows.header, TenantRecord)
+            except HubProblem as error:
+                raise UnusableFileError(reason_of(error)) from None
+        yield from rows
 
-    def _begin(self, header: bytes) -> None:
-        """Reads the header. `--tenant` is one more column in front, or fills the empty cells of the one that is there."""
-        self._header, tenant = header, self._plan.tenant_id
-        if tenant is None:
-            return
-        delimiter = delimiter_of(header)
-        names = [name.strip() for name in _cells(header, delimiter) or ()]
-        if "tenant_id" in names:
-            place = names.index("tenant_id")
-            self._tenant = lambda row: _filled(row, place, tenant, delimiter)
-        else:
-            prefix = b'"' + tenant.replace('"', '""').encode() + b'"' + delimiter
-            self._header = b"tenant_id" + delimiter + header
-            self._tenant = lambda row: prefix + row
+    def rejected(self, failures: Sequence[Failure], *, first: bool) -> bytes:
+        return self._rows.marked(failures, first=first)
 
-    def _failure(self, item: Item, problem: Problem) -> Failure:
-        try:
-            raw = Columns(self._header, TenantRecord).json(item.raw)
-        except HubProblem:
-            raw = item.raw
-        return Failure(Item(item.line, raw), _reason(problem))
-
-    def _body(self, items: Sequence[Item]) -> tuple[bytes, dict[int, Item]]:
-        parts, at = [self._header], {}
-        line = self._header.count(b"\n") + 2
-        for item in items:
-            at[line] = item
-            parts.append(item.raw)
-            line += item.raw.count(b"\n") + 1
-        return b"\n".join(parts) + b"\n", at
+    def _body(self, items: Sequence[Item]) -> bytes:
+        return self._rows.header + b"\n" + super()._body(items)
 
 
 class _Unread(Struct):
@@ -431,9 +483,10 @@ class PayloadUpload:
         self._client.stop()
 
     def items(self, pieces: Iterator[bytes]) -> Iterator[Item]:
-        for item in _all(self._splitter, pieces):
-            marked = item.raw.startswith(b'{"_rejected"')
-            yield Item(item.line, _MARK.sub(b"{", item.raw, count=1), item.too_long) if marked else item
+        yield from map(_unmarked, _all(self._splitter, pieces))
+
+    def rejected(self, failures: Sequence[Failure], *, first: bool) -> bytes:  # noqa: ARG002 - lines of JSON have no header
+        return _marked(failures)
 
     def send(self, items: Sequence[Item]) -> Outcome:
         if self._splitter.listed:
@@ -481,7 +534,7 @@ class PayloadUpload:
         if problem.status not in (_BAD_REQUEST, _TOO_LARGE) or problem.invalid_params:
             raise error
         if len(items) == 1:
-            return Outcome(Counter(rejected=1), [Failure(items[0], _reason(problem))])
+            return Outcome(Counter(rejected=1), [Failure(items[0], reason_of(problem))])
         outcome = self._post(items[: len(items) // 2])
         outcome.add(self._post(items[len(items) // 2 :]))
         return outcome
@@ -498,53 +551,64 @@ def _all(splitter: CsvSplitter | PayloadSplitter, pieces: Iterator[bytes]) -> It
     yield from splitter.finish()
 
 
-def _reason(problem: Problem) -> str:
-    return "; ".join(f"{fault.name} {fault.reason}" for fault in problem.invalid_params) or problem.detail
+def reason_of(problem: Problem | HubProblem) -> str:
+    """What is wrong, in words."""
+    return "; ".join(f"{fault.name} {fault.reason}" for fault in problem.invalid_params) or problem.detail or ""
 
 
-def _with_tenant(raw: bytes, tenant: str) -> bytes:
-    """The record with a tenant, if it has none. What is no record is left alone: the hub says what is wrong with it."""
+class _Mark(Struct):
+    text: str | None = None
+
+
+class _Textual(Struct, rename={"mark": "_rejected"}, forbid_unknown_fields=True):
+    mark: _Mark
+
+
+def _unmarked(item: Item) -> Item:
+    """An item of a file of rejects as it is to be sent: without the mark, or the text that was no object."""
+    mark = _MARK.match(item.raw.lstrip())
+    if mark is None:
+        return item
+    raw = b"{" + item.raw.lstrip()[mark.end() :]
     try:
-        known = msgspec.json.decode(raw, type=_Tenant).tenant_id
-        if bytes(known) not in (b"", b"null"):
-            return raw
-        if bytes(known) == b"null":
-            members = msgspec.json.decode(raw, type=dict[str, Raw])
-            return msgspec.json.encode(members | {"tenant_id": tenant})
+        # Of one with members of its own these are sent: the text was corrected.
+        text = msgspec.json.decode(item.raw, type=_Textual).mark.text
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        text = None
+    return Item(item.line, raw if text is None else text.replace("\n", " ").encode(), item.too_long)
+
+
+def _without_null_tenant(item: Item) -> Item:
+    """Many write null for none. The hub refuses it, lest a tenant be filled in where one was lost; `--tenant` means to."""
+    if b"null" not in item.raw or b'"tenant_id"' not in item.raw:
+        return item
+    try:
+        members = msgspec.json.decode(item.raw, type=dict[str, Raw])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return raw
-    inside = raw.lstrip()[1:]
-    comma = b"" if inside.lstrip().startswith(b"}") else b","
-    return b'{"tenant_id":' + msgspec.json.encode(tenant) + comma + inside
+        return item
+    if bytes(members.get("tenant_id", b"")) != b"null":
+        return item
+    del members["tenant_id"]
+    return Item(item.line, msgspec.json.encode(members), item.too_long)
 
 
-def _cells(row: bytes, delimiter: bytes) -> list[str] | None:
-    try:
-        return next(csv.reader([row.decode().removesuffix("\r")], delimiter=delimiter.decode(), strict=True), [])
-    except (UnicodeDecodeError, csv.Error):
-        return None
-
-
-def _filled(row: bytes, place: int, tenant: str, delimiter: bytes) -> bytes:
-    cells = _cells(row, delimiter)
-    if cells is None or place >= len(cells) or cells[place]:
-        return row
-    cells[place] = tenant
-    text = io.StringIO()
-    csv.writer(text, delimiter=delimiter.decode(), lineterminator="").writerow(cells)
-    return text.getvalue().encode()
-
-
-def _marked(failure: Failure) -> bytes:
-    raw = failure.item.raw.strip().replace(b"\n", b" ").replace(b"\r", b" ")
-    mark: dict[str, object] = {"line": failure.item.line, "reason": failure.reason}
-    try:
-        members = json.loads(raw)
-    except (ValueError, RecursionError):
-        members = None
-    if not isinstance(members, dict):
-        return msgspec.json.encode({"_rejected": {**mark, "text": raw.decode(errors="replace")}})
-    return b'{"_rejected":' + msgspec.json.encode(mark) + (b"," if members else b"") + raw[1:]
+def _marked(failures: Sequence[Failure]) -> bytes:
+    """Lines of JSON, each an item with its line and the reason in `_rejected`, which is not sent."""
+    lines = []
+    for failure in failures:
+        raw = failure.item.raw.strip().replace(b"\n", b" ").replace(b"\r", b" ")
+        mark: dict[str, object] = {"line": failure.item.line, "reason": failure.reason}
+        try:
+            members = json.loads(raw.decode())
+        except (ValueError, RecursionError):
+            members = None
+        if isinstance(members, dict):
+            lines.append(b'{"_rejected":' + msgspec.json.encode(mark) + (b"," if members else b"") + raw[1:])
+        else:
+            # What is no text is spelled out: that is no JSON either, so it cannot pass for what was meant when it is sent again.
+            text = raw.decode(errors="backslashreplace")
+            lines.append(msgspec.json.encode({"_rejected": {**mark, "text": text}}))
+    return b"".join(line + b"\n" for line in lines)
 
 
 def upload_for(client: Client, plan: Plan) -> Upload:

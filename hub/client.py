@@ -122,7 +122,8 @@ class Client:
             else:
                 if answer.is_success or answer.status_code in accept:
                     return answer
-                if answer.status_code != _TOO_MANY and answer.status_code < _SERVERS_FAULT:
+                busy = answer.status_code == _TOO_MANY or answer.status_code >= _SERVERS_FAULT
+                if not busy or answer.headers.get("x-should-retry") == "false":
                     raise RefusedError(problem_of(answer))
                 reason, wait = f"{self.url} answered {problem_of(answer)}", answer.headers.get("retry-after")
             if attempt < _ATTEMPTS:

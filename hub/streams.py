@@ -107,11 +107,11 @@ class Inflater:
 
 
 class NdjsonSplitter:
-    """Lines of NDJSON. Blank ones are passed over, but counted as lines."""
+    """Lines of NDJSON. Blank ones are passed over, but counted as lines, of which the first is `line`."""
 
-    def __init__(self) -> None:
+    def __init__(self, line: int = 1) -> None:
         self._rest = b""
-        self._line = 1
+        self._line = line
         self._skipping = False
 
     def feed(self, data: bytes) -> Iterator[Item]:
@@ -160,8 +160,8 @@ class CsvSplitter:
     A quoted cell may hold line ends. A quote that nothing closes properly costs its own line, not the rest of the file.
     """
 
-    def __init__(self) -> None:
-        self._lines = NdjsonSplitter()
+    def __init__(self, line: int = 1) -> None:
+        self._lines = NdjsonSplitter(line)
         self._quotes: _Quotes | None = None
         self._open: list[Item] = []
         self._size = 0

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,13 +13,13 @@ from hub import sources
 from hub.api import tables
 from hub.api.problems import Problem
 from hub.api.tables import Table
-from hub.backfill import Failure, Input, Outcome, PayloadUpload, Plan, UnusableFileError
+from hub.backfill import CsvRows, Failure, Input, Outcome, PayloadUpload, Plan, UnusableFileError, reason_of
 from hub.client import Client
 from hub.model import NewRecord
 from hub.sources import csv
 from hub.sources.bodies import legible
 from hub.sources.interface import Given, NotOfSourceError, Options, UnreadableError
-from hub.streams import CsvSplitter, Item
+from hub.streams import Item
 
 _NOT_FOUND = 404
 # A response whose rows go on for longer is sent in parts, which the hub puts together.
@@ -54,24 +54,12 @@ class MappingFile:
 def beginning(file: Path, count: int) -> tuple[list[str], list[dict[str, str]]]:
     """The names of the columns and the first rows that are some. Raises `UnusableFileError`."""
     with file.open("rb") as stream:
-        items = _items(Input(stream).pieces())
-        try:
-            if (first := next(items, None)) is None:
-                raise UnusableFileError("There is no header")
-            header = Table(first.raw)
-        except Problem as error:
-            raise UnusableFileError(reason_of(error)) from None
-        return header.names, list(islice((row for row in map(header.row, items) if "" not in row), count))
-
-
-def reason_of(error: Problem) -> str:
-    faults = "; ".join(f"{fault.name} {fault.reason}" for fault in error.invalid_params)
-    return faults or error.detail or ""
-
-
-def _items(pieces: Iterator[bytes]) -> Iterator[Item]:
-    splitter = CsvSplitter()
-    return chain((item for data in pieces for item in splitter.feed(data)), splitter.finish())
+        table = CsvRows()
+        rows = table.read(Input(stream).pieces())
+        if not table.header:
+            raise UnusableFileError("There is no header")
+        header = _table(table.header)
+        return header.names, list(islice((row for row in map(header.row, rows) if "" not in row), count))
 
 
 class Rows:
@@ -79,15 +67,19 @@ class Rows:
 
     def __init__(self, mapping: MappingFile) -> None:
         self._mapping = mapping
-        self._header = b""
+        self.file = CsvRows()
 
     def items(self, pieces: Iterator[bytes]) -> Iterator[Item]:
         """Raises `UnusableFileError` for a header that the mapping does not fit."""
-        rows = _items(pieces)
-        if (first := next(rows, None)) is None:
+        rows = self.file.read(pieces)
+        if not self.file.header:
             return
-        header = _header(first, self._mapping)
-        self._header = first.raw.removeprefix(b"\xef\xbb\xbf")
+        header = _table(self.file.header)
+        unknown = [name for name in header.names if name not in self._mapping.table.layout.columns]
+        if unknown:
+            raise UnusableFileError(
+                f"The mapping does not say what {', '.join(unknown)} is; `ignore` is an answer, too"
+            )
         group: list[Item] = []
         last: tuple[str, ...] | None = None
         for row in rows:
@@ -102,7 +94,7 @@ class Rows:
 
     def table(self, items: Sequence[Item]) -> bytes:
         """A file of these alone."""
-        return b"\n".join([self._header, *(item.raw for item in items)]) + b"\n"
+        return b"\n".join([self.file.header, *(item.raw for item in items)]) + b"\n"
 
     def _key(self, header: Table, row: Item) -> tuple[str, ...] | None:
         """What the rows of a response share; none where it is not told, or each row is a response."""
@@ -140,6 +132,9 @@ class TableUpload(PayloadUpload):
     def send(self, items: Sequence[Item]) -> Outcome:
         return self._post(items)
 
+    def rejected(self, failures: Sequence[Failure], *, first: bool) -> bytes:
+        return self._rows.file.marked(failures, first=first)
+
     _media_type = "text/csv"
 
     def _body(self, items: Sequence[Item]) -> bytes:
@@ -170,6 +165,10 @@ class Trial:
                 outcome.add(self._tried(item, response))
         return outcome
 
+    def rejected(self, failures: Sequence[Failure], *, first: bool) -> bytes:
+        """As they came."""
+        return self._rows.file.marked(failures, first=first)
+
     def stop(self) -> None:
         """There is nothing to wait for."""
 
@@ -194,16 +193,12 @@ def _somebody(address: str) -> str:  # noqa: ARG001 - only a hub has the key
     return "email:"
 
 
-def _header(first: Item, mapping: MappingFile) -> Table:
-    """Raises `UnusableFileError` for a header that cannot be read, or has columns that the mapping does not name."""
+def _table(header: bytes) -> Table:
+    """Raises `UnusableFileError` for a header that cannot be read."""
     try:
-        header = Table(first.raw)
+        return Table(header)
     except Problem as error:
         raise UnusableFileError(reason_of(error)) from None
-    unknown = [name for name in header.names if name not in mapping.table.layout.columns]
-    if unknown:
-        raise UnusableFileError(f"The mapping does not say what {', '.join(unknown)} is; `ignore` is an answer, too")
-    return header
 
 
 def _joined(rows: list[Item]) -> Item:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.client import Client, RefusedError
 from tests.conftest import make_record
 from tests.process import ROOT, Served, await_true, environment, free_port, serving
 
@@ -196,12 +197,163 @@ def test_csv_goes_in_with_its_line_numbers(here: Here, column: str) -> None:
     )
     assert (status, counts) == (1, {"received": 4, "created": 2, "rejected": 2})
     assert [line.split(": ")[1] for line in complaints.splitlines()] == ["4", "7"]
+    missing = f"Invalid CSV: expected {rows[0].count(';') + 1} cells, got {rows[-1].count(';') + 1}"
+    assert missing in complaints
     assert here.stored() == [
         make_record(tenant_id=here.tenant, submission_id="s0", value_text='two\nlines; and "more"'),
         make_record(tenant_id=here.tenant, submission_id="s2", field_type="number", value_text=..., value_number=4.5),
     ]
-    bogus = json.loads(rejects.read_bytes().splitlines()[0])
-    assert (bogus["field_type"], bogus["value_number"], bogus["tenant_id"]) == ("bogus", 4.5, here.tenant)
+    assert rejects.read_text().splitlines()[::2] == [f"_rejected;{rows[0]}", f'"7: {missing}";{rows[-1]}']
+
+
+def test_rejected_rows_are_a_table_that_goes_in_when_it_is_corrected(here: Here) -> None:
+    """With the same options; what nobody corrected is rejected again, and stands there as it came."""
+    rows = [
+        "source_type;field_id;field_type;submission_id;value_text;value_number",
+        'survey;q1;bogus;s0;"two\nlines; and ""more""";',
+        "survey;q1;number;s1;;04,5",
+        'survey;q1;text;s2;"open;',
+        "survey;q1;text;s3;M\xfcller;",
+        "survey;q1",
+        "survey;q1;text;s4;fine;",
+    ]
+    rejects, again = here.folder / "rejects.csv", here.folder / "again.csv"
+    options = ("--source", "csv", "--tenant", here.tenant)
+    file = here.write("file", "\r\n".join(rows).encode("latin-1"))
+    assert here.backfill(file, *options, "--rejects", rejects)[1] == {"received": 6, "created": 1, "rejected": 5}
+    header, *kept = rejects.read_bytes().split(b'\n"')
+    assert header.split(b";", 1) == [b"_rejected", rows[0].encode() + b"\r"]
+    assert [row.split(b":")[0] for row in kept] == [b"2", b"4", b"5", b"6", b"7"]
+    assert [row.rstrip(b"\r\n").endswith(raw.encode("latin-1")) for row, raw in zip(kept, rows[1:-1], strict=True)] == [
+        True
+    ] * 5
+
+    corrected = here.write("corrected.csv", rejects.read_bytes().replace(b"bogus", b"text").replace(b"04,5", b"4.5"))
+    assert here.backfill(corrected, *options, "--rejects", again)[1] == {"received": 5, "created": 2, "rejected": 3}
+    assert [record["submission_id"] for record in here.stored()] == ["s0", "s1", "s4"]
+    assert here.backfill(again, *options, "--rejects", rejects)[1] == {"received": 3, "created": 0, "rejected": 3}
+    assert [row.split(b";", 1)[1] for row in rejects.read_bytes().split(b"\n")[1:-1]] == [
+        row.split(b";", 1)[1] for row in again.read_bytes().split(b"\n")[1:-1]
+    ]
+
+
+@pytest.mark.parametrize("source", ["records", "formbricks"])
+def test_what_is_no_json_comes_back_until_it_is_corrected(here: Here, source: str) -> None:
+    """However often the rejects are sent: nothing of it is lost, and nothing is made of it."""
+    options = ("--source", source, "--tenant", here.tenant)
+    lines = [b"{}", b"broken line", b'{"value_text": "M\xfcller"}', b"5", b'["a"]']
+    first, second = here.folder / "first", here.folder / "second"
+    assert here.backfill(here.write("file", b"\n".join(lines)), *options, "--rejects", first)[1]["rejected"] == 5
+    assert here.backfill(first, *options, "--rejects", second)[1]["rejected"] == 5
+    for rejects in (first, second):
+        texts = [json.loads(line)["_rejected"].get("text") for line in rejects.read_bytes().splitlines()]
+        assert texts == [None, "broken line", r'{"value_text": "M\xfcller"}', "5", '["a"]']
+
+
+def test_a_text_that_was_corrected_goes_in(here: Here) -> None:
+    """As the text, or as the members of a record beside it."""
+    zero, one = here.records(2)
+    lines: list[dict[str, object]] = [
+        {"_rejected": {"line": 1, "text": json.dumps(zero, indent=1)}},
+        {"_rejected": {"line": 2, "text": "x"}} | one,
+    ]
+    assert here.backfill(here.write("file", ndjson(lines)))[:2] == (0, {"received": 2, "created": 2, "rejected": 0})
+    assert here.stored() == [zero, one]
+
+
+@pytest.mark.parametrize("name", ["same", "link", "hard link", "other path", "mapping"])
+def test_rejects_never_overwrite_what_is_read(here: Here, name: str) -> None:
+    data = ndjson(here.records(1))
+    file = here.write("self.ndjson", data)
+    (here.folder / "link").symlink_to(file)
+    (here.folder / "hard link").hardlink_to(file)
+    rejects = {"same": file, "other path": here.folder / ".." / here.folder.name / file.name}.get(
+        name, here.folder / name
+    )
+    options: tuple[str | Path, ...] = (file,)
+    if name == "mapping":
+        rejects.write_bytes(data)
+        options = (here.write("table.csv", "a\n"), "--map", rejects)
+    for arguments, stdin in ((options, b""), *([(("-",), data)] if name == "same" else [])):
+        with file.open("rb") as piped:
+            done = subprocess.run(
+                here.command(*arguments, "--rejects", rejects), env=here.environment(), stdin=piped, capture_output=True,
+                timeout=60, check=False,
+            )  # fmt: skip
+        assert (done.returncode, b"overwritten" in done.stderr) == (2, True), stdin
+        assert rejects.read_bytes() == data
+
+
+def test_rejects_of_the_run_before_stay_until_the_hub_has_answered(here: Here) -> None:
+    """A wrong key is told, and costs nothing."""
+    rejects = here.write("keep.txt", b"precious\n")
+    file = here.write("file", ndjson(here.records(1)))
+    assert here.backfill(file, "--rejects", rejects, "--key", "wrong")[0] == 1
+    assert rejects.read_bytes() == b"precious\n"
+    assert here.backfill(file, "--rejects", rejects)[0] == 0
+    assert rejects.read_bytes() == b""
+
+
+def test_rejects_that_cannot_be_written_are_told_before_anything_is_sent(here: Here) -> None:
+    file = here.write("file", ndjson(here.records(1)))
+    status, _, complaints = here.backfill(file, "--rejects", here.folder / "nonexistent" / "x")
+    assert (status, complaints) == (1, f"hub: {here.folder}/nonexistent/x: No such file or directory\n")
+    assert here.count() == 0
+
+
+def test_rejects_of_another_tenant_are_told(here: Here) -> None:
+    """An export that is sent to another tenant would seem to be there already."""
+    records = here.records(2)
+    file = here.write("file.ndjson", ndjson(records))
+    header, row = ",".join(records[0]), ",".join(str(value) for value in records[0].values())
+    table = here.write("file.csv", f"{header}\n{row}\n")
+    assert here.backfill(file)[0] == 0
+    for source, rejected in ((file, 2), (table, 1)):
+        status, counts, complaints = here.backfill(source, "--tenant", "another")
+        assert (status, counts) == (1, {"received": rejected, "created": 0, "rejected": rejected})
+        assert "tenant_id must be another or absent" in complaints
+    moved = ndjson([{name: value for name, value in record.items() if name != "tenant_id"} for record in records])
+    assert here.backfill("-", "--tenant", f"{here.tenant}2", stdin=moved)[:2] == (
+        0, {"received": 2, "created": 2, "rejected": 0},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "status", "said"),
+    [
+        ("empty.ndjson", b"", 0, "nothing to send"),
+        ("empty.json", b"[]", 0, "nothing to send"),
+        ("header.csv", b"source_type,field_id,field_type,submission_id\n", 0, "nothing to send"),
+        ("wrong.csv", b"no,such\n", 1, "such is not a recognized request field"),
+        ("records.ndjson", '{"a": 1}\n'.encode("utf-16"), 1, "UTF-8"),
+        ("records.ndjson", '[{"a": 1}]'.encode("utf-16-le"), 1, "UTF-8"),
+        ("table.csv", "source_type,field_id\n".encode("utf-16"), 1, "UTF-8"),
+    ],
+)
+def test_a_file_of_which_nothing_is_read_is_told(here: Here, name: str, data: bytes, status: int, said: str) -> None:
+    found, _, complaints = here.backfill(here.write(name, data), "--tenant", here.tenant)
+    assert (found, said in complaints) == (status, True), complaints
+
+
+def test_the_hub_keeps_rejects_under_the_line_of_the_file_and_the_tenant_of_the_command(here: Here) -> None:
+    """However many chunks there were before, and blank lines."""
+    rows = [
+        "source_type,field_id,field_type,submission_id",
+        "",
+        "survey,q1",
+        *(f"survey,q1,text,s{n}" for n in range(20_100)),
+    ]
+    rows += ["", "survey,q1", "", '"two\nlines"']
+    file = here.write("file.csv", "\n".join(rows))
+    status, counts, _ = here.backfill(file, "--tenant", here.tenant)
+    assert (status, counts["rejected"]) == (1, 3)
+    found = here.served.get(f"/v1/rejects?tenant_id={here.tenant}").json()["data"]
+    assert sorted((reject["position"], reject["raw"]) for reject in found) == [
+        (3, "survey,q1"), (20_105, "survey,q1"), (20_107, '"two\nlines"'),
+    ]  # fmt: skip
+    assert {reject["problem"]["detail"] for reject in found} == {
+        "Invalid CSV: expected 4 cells, got 2", "Invalid CSV: expected 4 cells, got 1",
+    }  # fmt: skip
 
 
 def test_payloads_go_in_as_they_are(here: Here) -> None:
@@ -285,11 +437,21 @@ def test_what_cannot_be_meant_is_a_usage_error(here: Here, arguments: list[str])
 @pytest.mark.parametrize("kind", ["key", "header"])
 def test_a_refusal_is_one_line(here: Here, kind: str) -> None:
     """Nothing is gained by asking again, so it is not asked again."""
-    file = here.write("file", b"no,such,columns\n1,2,3\n")
+    header = b"no,such,columns" if kind == "header" else b"source_type,field_id,field_type"
+    file = here.write("file", header + b",submission_id\n1,2,3,4\n")
     status, _, complaints = here.backfill(file, "--source", "csv", *(["--key", "wrong"] if kind == "key" else []))
     assert status == 1
     assert ("401" if kind == "key" else "such is not a recognized request field") in complaints
     assert "Traceback" not in complaints
+
+
+def test_what_will_not_be_otherwise_is_not_tried_again(served: Served) -> None:
+    """A 503 that says so is as final as any other refusal."""
+    told: list[str] = []
+    key = (served.data_dir / "api_key").read_text().strip()
+    with Client(served.url, key, tell=told.append) as client, pytest.raises(RefusedError, match="503"):
+        client.request("GET", "/v1/webhooks")
+    assert told == []
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstd.compress])
@@ -340,6 +502,21 @@ def test_a_command_that_was_killed_goes_on_or_starts_again(here: Here, resume: b
     assert state(here) == 0
     if resume:
         assert counts["created"] >= done - 10
+
+
+@pytest.mark.parametrize("before", [[], ["--rejects", "other"], ["--rejects", "rejects"]], ids=["none", "other", "cut"])
+def test_going_on_without_the_rejects_so_far_is_refused(here: Here, before: list[str]) -> None:
+    """A file of rejects that seems to have all of them must have them."""
+    records = [record | {"value_text": os.urandom(500).hex()} for record in here.records(2000)]
+    records[0]["field_type"] = "bogus"
+    packed = gzip.compress(ndjson(records))
+    file, rejects = here.write("broken-off.gz", packed[: len(packed) // 2]), here.folder / "rejects"
+    options = [here.folder / each if not each.startswith("--") else each for each in before]
+    assert here.backfill(file, *options)[0] == 1
+    rejects.write_bytes(b"x")
+    status, _, complaints = here.backfill(file, "--resume", "--rejects", rejects)
+    assert (status, "before it was broken off" in complaints) == (2, True)
+    assert rejects.read_bytes() == b"x"
 
 
 def test_a_hub_that_was_killed_and_comes_back_gets_the_rest(tmp_path: Path) -> None:

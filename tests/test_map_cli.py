@@ -99,16 +99,35 @@ def test_rejected_rows_are_named_by_their_line(served: Served, tmp_path: Path) -
     mapping = mapped(tmp_path, TABLE)
     for options in ((), ("--dry-run",)):
         status, _, complaints = backfill(served, table, mapping, *options, "--rejects", str(rejects), tenant="odd")
-        kept = [json.loads(line)["_rejected"] for line in rejects.read_bytes().splitlines()]
 
         assert status == 1
-        assert [reject["line"] for reject in kept] == [3, 5]
-        assert [reject["reason"] for reject in kept] == [
-            "Submitted at is not a date that can be read", "Invalid CSV: expected 8 cells, got 2",
-        ]  # fmt: skip
-        assert kept[1]["text"] == "too,few"
+        assert rejects.read_text().splitlines() == [
+            f"_rejected,{lines[0]}",
+            '"3: Submitted at is not a date that can be read",' + lines[2].replace("2026-08-14T11:00:00Z", "soon"),
+            '"5: Invalid CSV: expected 8 cells, got 2",too,few',
+        ]
         assert "rejected: 3: " in complaints
     assert len(served.get("/v1/submissions?tenant_id=odd").json()["data"]) == 2
+
+
+def test_rejected_rows_go_in_when_they_are_corrected(served: Served, tmp_path: Path) -> None:
+    """All rows of a response that was rejected; the column with the reasons may stay."""
+    header, row = "response_id,question_id,type,answer,answered_at\n", "r{0},q{1},nps,9,{2}\n"
+    table, rejects = tmp_path / "long.csv", tmp_path / "rejects.csv"
+    rows = [
+        row.format(response, question, "soon" if response == 1 else "2026-08-14")
+        for response in range(3)
+        for question in range(2)
+    ]
+    table.write_text(header + "".join(rows))
+    mapping = mapped(tmp_path, table, answered_at={"as": "collected_at"})
+    status, counts, _ = backfill(served, table, mapping, "--rejects", str(rejects), tenant="corrected")
+    assert (status, counts) == (1, {"submissions": 2, "created": 4, "rejected": 1})
+    assert [line.split(":")[0] for line in rejects.read_text().splitlines()[1:]] == ['"4', '"5']
+
+    rejects.write_text(rejects.read_text().replace("soon", "2026-08-15"))
+    status, counts, _ = backfill(served, rejects, mapping, tenant="corrected")
+    assert (status, counts) == (0, {"submissions": 1, "created": 2, "rejected": 0})
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ length of the stream.
 import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
 from litestar import Response, post
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, structs
 
 from hub.api import params
 from hub.api.faults import unfit
@@ -21,6 +21,8 @@ from hub.api.problems import (
     BadRequest,
     Conflict,
     ContentTooLarge,
+    Forbidden,
+    InvalidParam,
     Problem,
     ProblemDocument,
     UnsupportedMediaType,
@@ -31,7 +33,7 @@ from hub.api.tables import Columns
 from hub.db import batches, new_id
 from hub.db.batches import NO_TENANT, Batch, Chunk, Rejected, Settled
 from hub.db.records import Key, key
-from hub.model import BatchSummary, Fate, NewRecord, OnConflict, TenantRecord
+from hub.model import BatchSummary, Fate, NewRecord, OnConflict, TenantId, TenantRecord
 from hub.streams import (
     MAX_ITEM_BYTES,
     BrokenStreamError,
@@ -82,6 +84,22 @@ class Batching(Struct, kw_only=True, frozen=True):
     atomic: bool = False
     dry_run: bool = False
     strict: bool = False
+    tenant_id: (
+        Annotated[
+            TenantId, Meta(description="The tenant of records that name none. One that names another is rejected.")
+        ]
+        | None
+    ) = None
+    first_line: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                description="NDJSON and CSV that are part of a file: on which line of it they begin, after the header. `line` counts on from there.",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class BatchResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -131,7 +149,7 @@ async def create_feedback_records(request: StrictRequest) -> Response[bytes]:
     A JSON array (or `{"records": […]}`) of up to 10,000, or a stream of NDJSON or CSV of any length; gzip, deflate or zstd
     as `Content-Encoding`. 200 when no item failed, 207 when some did, 422 when all were rejected.
     """
-    wanted = params.read(request.scope["query_string"], Batching, tenant_id=None)
+    wanted = params.read(request.scope["query_string"], Batching, tenant_id=request.principal.tenant_id)
     format_, encoding = _format(request), _encoding(request)
     if wanted.atomic and format_ != "json":
         raise BadRequest("atomic=true needs a JSON body: a stream is stored chunk by chunk")
@@ -141,7 +159,7 @@ async def create_feedback_records(request: StrictRequest) -> Response[bytes]:
             if format_ == "json":
                 await intake.store(await intake.read(await _array(request, encoding)), last=True)
             else:
-                await intake.stream(_chunks(request, format_, encoding))
+                await intake.stream(_chunks(request, format_, encoding, wanted.first_line))
         except BrokenStreamError as error:
             raise BadRequest(f"{error}. {intake.so_far}") from None
         except TooLargeError as error:
@@ -227,10 +245,13 @@ class _Records(Struct, forbid_unknown_fields=True):
     records: list[Raw]
 
 
-async def _chunks(request: StrictRequest, format_: Format, encoding: Encoding) -> AsyncIterator[list[Item]]:
+async def _chunks(
+    request: StrictRequest, format_: Format, encoding: Encoding, first_line: int | None
+) -> AsyncIterator[list[Item]]:
     """The items of a stream in chunks, as they arrive. Of CSV, each row is the JSON object it stands for."""
     inflater = Inflater(encoding, request.app.state.batch_max_bytes)
-    splitter = NdjsonSplitter() if format_ == "ndjson" else CsvSplitter()
+    # The header, which each part of a CSV file repeats, takes the line before.
+    splitter = NdjsonSplitter(first_line or 1) if format_ == "ndjson" else CsvSplitter((first_line or 2) - 1)
     items: list[Item] = []
     size = 0
     async for data in request.stream():
@@ -263,6 +284,8 @@ class _Intake:
     def __init__(self, request: StrictRequest, wanted: Batching, format_: Format) -> None:
         principal = request.principal
         self._request = request
+        # What a request says of the tenant of its records is as good as what its key says.
+        self._owner = structs.replace(principal, tenant_id=wanted.tenant_id)
         self._strict = wanted.strict
         self._columns: Columns | None = None
         self._results: list[BatchResult] = []
@@ -318,7 +341,7 @@ class _Intake:
     def _is_header(self, item: Item) -> bool:
         if self.batch.format != "csv" or self._columns is not None:
             return False
-        self._columns = Columns(item.raw, NewRecord if self.batch.key_tenant_id is None else TenantRecord)
+        self._columns = Columns(item.raw, NewRecord if self._owner.tenant_id is None else TenantRecord)
         return True
 
     def _record(self, item: Item) -> NewRecord | Problem:
@@ -326,9 +349,14 @@ class _Intake:
             if item.too_long:
                 raise ContentTooLarge(f"a record must be at most {MAX_ITEM_BYTES} bytes")
             raw = item.raw if self._columns is None else self._columns.json(item.raw)
-            found = record(raw, self._request.principal)
+            found = record(raw, self._owner)
             if self._strict and (faults := list(unfit(found))):
                 raise ValidationFailed(faults)
+        except Forbidden as problem:
+            if self.batch.key_tenant_id is not None:
+                return problem
+            reason = f"must be {self._owner.tenant_id} or absent, as the parameter tenant_id says"
+            return ValidationFailed([InvalidParam("tenant_id", reason)])
         except Problem as problem:
             return problem
         return found
@@ -410,11 +438,11 @@ class _Intake:
         return problem.document(base=exchange.problem_base, instance="", request_id=exchange.request_id)
 
     def _rejected(self, item: Item, problem: Problem) -> Rejected:
-        """The item as it is kept: under the tenant of the key, else under the one it names itself, as far as it can be read."""
+        """The item as it is kept: under the tenant of the key, else the one it names itself, else that of the request."""
         raw = item.raw if self._columns is None else self._as_object(item.raw)
         known = _members(raw)
         return Rejected(
-            tenant_id=self.batch.key_tenant_id or _name(known.tenant_id) or NO_TENANT,
+            tenant_id=self.batch.key_tenant_id or _name(known.tenant_id) or self._owner.tenant_id or NO_TENANT,
             id=new_id(),
             batch_id=self.batch.id,
             position=item.line,

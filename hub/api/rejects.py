@@ -8,13 +8,13 @@ import msgspec
 from litestar import Response, delete, get, post
 from litestar.params import FromPath
 from litestar.response import Stream
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from hub import cursors, intake
 from hub.api import params
 from hub.api.faults import unfit
 from hub.api.openapi import Operation
-from hub.api.problems import BadRequest, Conflict, NotFound, Unprocessable, ValidationFailed
+from hub.api.problems import BadRequest, Conflict, Forbidden, NotFound, Unprocessable, ValidationFailed
 from hub.api.records import MAX_BODY_BYTES, stored
 from hub.api.sources import Ingested, ingested
 from hub.api.strict import StrictRequest, record, record_id
@@ -130,7 +130,11 @@ async def retry_reject(request: StrictRequest, id: FromPath[str]) -> Record | Re
         return await _retry_payload(request, reject, reject.connection_id)
     if body:
         request.check_media_type()
-    data = record(body or reject.raw.encode(), principal)
+    raw = body or reject.raw.encode()
+    try:  # one that names no tenant is the one's under whom it waits
+        data = record(raw, structs.replace(principal, tenant_id=reject.tenant_id or principal.tenant_id))
+    except Forbidden:
+        data = record(raw, principal)
     request.exchange.tenant_id = data.tenant_id
     if wanted.strict and (faults := list(unfit(data))):
         raise ValidationFailed(faults)

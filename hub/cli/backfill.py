@@ -37,7 +37,7 @@ _COUNTS = (
     help="How to read a CSV file with columns of its own: see `hub map`.",
 )
 @click.option("--form", "form_id", help="The form of payloads that do not name theirs.")
-@click.option("--tenant", "tenant_id", help="The tenant of records that name none, or of payloads.")
+@click.option("--tenant", "tenant_id", help="The tenant of records, which need not name it, or of payloads.")
 @click.option(
     "--on-conflict",
     type=click.Choice(["skip", "update", "error"]),
@@ -68,6 +68,8 @@ def backfill(  # noqa: PLR0913, PLR0917 - what a command line gives
         raise click.UsageError("--resume needs a file: a stream cannot be read again")
     if resume and dry_run:
         raise click.UsageError("--resume does not go with --dry-run, which stores nothing to go on from")
+    if rejects is not None:
+        _check_rejects(rejects, file, mapping)
     source = source or ("csv" if mapping or ".csv" in Path(file.name).suffixes else "records")
     _check_source(source, form_id, on_conflict, dry_run=dry_run, mapped=mapping is not None)
     plan = job.Plan(
@@ -79,6 +81,8 @@ def backfill(  # noqa: PLR0913, PLR0917 - what a command line gives
         state = _try(file, plan, rejects)
     else:
         state = _send(settings, file, plan, url=url, key=key, resume=resume, rejects=rejects)
+    if not state.items:
+        click.echo(f"hub: {file} has nothing to send", err=True)
     # Where the records are printed, they alone are.
     for name, number in _in_order(state.counts):
         click.echo(f"{name:<24}{number:>12,}", err=mapping is not None and dry_run)
@@ -117,6 +121,11 @@ def _send(  # noqa: PLR0913 - what a command line gives
             raise click.BadParameter(f"{plan.source} is none of {', '.join(known)}", param_hint="--source")
         ledger = None if str(file) == "-" or plan.dry_run else job.Ledger(_cache(), file, plan, client.url)
         start = ledger.load() if ledger and resume else job.State()
+        if rejects is not None and not start.rejects_are_in(rejects):
+            raise click.UsageError(
+                f"What was rejected before it was broken off is not in {rejects}: "
+                "go on with the --rejects it had, or repeat it without --resume"
+            )
         if plan.mapping is None:
             upload = job.upload_for(client, plan)
         else:
@@ -157,6 +166,16 @@ def _check_source(source: str, form_id: str | None, on_conflict: str | None, *, 
         raise click.UsageError("--on-conflict is for records and csv; a payload is a snapshot of its submission")
 
 
+def _check_rejects(rejects: Path, file: Path, mapping: Path | None) -> None:
+    """By whatever name: writing the rejects would empty what is read."""
+    read = [os.fstat(sys.stdin.fileno()) if str(file) == "-" else file.stat()]
+    if mapping is not None:
+        read.append(mapping.stat())
+    with suppress(FileNotFoundError):  # then it is none of them
+        if any(os.path.samestat(each, rejects.stat()) for each in read):
+            raise click.UsageError(f"--rejects {rejects} is what is read, and would be overwritten")
+
+
 def _backfill(  # noqa: PLR0913 - the parts of a backfill
     upload: "job.Upload", file: Path, plan: "job.Plan", *,
     start: "job.State", ledger: "job.Ledger | None", rejects: Path | None,
@@ -186,7 +205,10 @@ def _backfill(  # noqa: PLR0913 - the parts of a backfill
                 _keep_state(ledger, reached)
             meter.advance(reached.items, position)
 
-        kept = job.Rejects(rejects, start.rejects_bytes)
+        try:
+            kept = job.Rejects(rejects)
+        except job.UnwritableFileError as error:
+            fail(str(error))
         # Of a key that comes twice the last one has to arrive last; and what is shown is shown in order.
         in_flight = 1 if plan.on_conflict == "update" or (plan.mapping and plan.dry_run) else job.IN_FLIGHT
         again = "" if ledger is None else "; --resume goes on from there"
@@ -200,6 +222,8 @@ def _backfill(  # noqa: PLR0913 - the parts of a backfill
             raise
         except job.UnusableFileError as error:
             fail(f"{file}: {error}. {state.items:,} items before were sent{again}")
+        except job.UnwritableFileError as error:
+            fail(f"{error}. {state.items:,} items before were sent{again}")
         finally:
             kept.close()
 

@@ -425,7 +425,8 @@ ATTEMPTS: dict[tuple[str, str], list[Attempt]] = {
     ("POST", "/v1/feedback-records/batch"): [
         ("", b"[%b]" % THEIRS, 422),
         ("", b"[%b]" % OWN.replace(b'"r1"', b'"r2"'), 200),
-        ("?on_conflict=update&tenant_id=other", b"[%b]" % THEIRS, 422),
+        ("?on_conflict=update&tenant_id=other", b"[%b]" % THEIRS, 403),
+        ("?tenant_id=acme", b"[%b]" % THEIRS, 422),
     ],
     ("GET", "/v1/batches/{id:str}"): [("{batch}", None, 404), ("{batch}?tenant_id=other", None, 404)],
     ("POST", "/v1/batches/{id:str}/undo"): [("{batch}/undo", None, 404)],

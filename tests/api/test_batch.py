@@ -482,6 +482,31 @@ async def test_a_bound_key_applies_to_each_record(bound: httpx.AsyncClient, conn
     assert body["summary"]["created"] == 1
 
 
+async def test_the_request_may_name_the_tenant(client: httpx.AsyncClient, connection: Connection) -> None:
+    """Of records that name none; another one is that record's fault."""
+    records = [make_record(tenant_id=...), make_record(tenant_id="other"), make_record(field_id="q2")]
+    body = await send(client, records, status=207, tenant_id="acme")
+    assert [result["status"] for result in body["results"]] == [201, 400, 201]
+    assert body["results"][1]["error"]["invalid_params"] == [
+        {"name": "tenant_id", "reason": "must be acme or absent, as the parameter tenant_id says"}
+    ]
+    assert {record["tenant_id"] for record in await stored(connection)} == {"acme"}
+    assert await connection.fetchval("select tenant_id from rejects") == "other"
+    row = "submission_id,source_type,field_id,field_type\ns9,survey,q,text\n"
+    assert (await send_text(client, row, tenant_id="acme"))["summary"]["created"] == 1
+
+
+async def test_a_part_of_a_file_may_say_where_it_begins(client: httpx.AsyncClient) -> None:
+    """Then its lines are those of the file, in the answer and of what is kept; the header of CSV is not counted."""
+    header = "tenant_id,submission_id,source_type,field_id,field_type"
+    for kind, text in (("application/x-ndjson", "\nno json\n"), ("text/csv", f'{header}\n\n"no\nrow"\n')):
+        body = await send_text(client, text, kind, status=422, first_line=1000)
+        assert [result["line"] for result in body["results"]] == [1001]
+        (reject,) = (await client.get("/v1/rejects", params={"batch_id": body["batch_id"]})).json()["data"]
+        assert reject["position"] == 1001
+    await send_text(client, "{}", "application/x-ndjson", status=400, first_line=0)
+
+
 async def test_a_batch_is_seen_by_who_may(client: httpx.AsyncClient, bound: httpx.AsyncClient) -> None:
     """A key bound to a tenant sees what came with such a key; anybody else's is not there for it."""
     own, foreign = await send(bound, numbered(1)), await send(client, numbered(2), on_conflict="skip")

@@ -172,6 +172,17 @@ async def test_a_reject_is_tried_as_it_was(client: httpx.AsyncClient) -> None:
     assert [kept["id"] for kept in await listed(client)] == [reject["id"]]
 
 
+async def test_a_reject_that_names_no_tenant_is_the_one_s_of_its_batch(client: httpx.AsyncClient) -> None:
+    """It is listed there, and stored there when it is tried again; one that is corrected may name another."""
+    lines = [make_record(tenant_id=..., value_number="9"), "no record", make_record(tenant_id=..., field_type="x")]
+    await send_text(client, ndjson(lines), "application/x-ndjson", status=422, tenant_id="acme")
+    first, _, third = await listed(client, tenant_id="acme")
+    answer = await client.post(f"{REJECTS}/{first['id']}/retry", json=make_record(tenant_id=...))
+    assert (answer.status_code, answer.json()["tenant_id"]) == (201, "acme")
+    answer = await client.post(f"{REJECTS}/{third['id']}/retry", json=make_record(tenant_id="other"))
+    assert (answer.status_code, answer.json()["tenant_id"]) == (201, "other")
+
+
 async def test_bytes_that_no_text_can_hold_do_not_pass_for_text(client: httpx.AsyncClient) -> None:
     """They were spelled out when they were kept, and are refused for it."""
     line = json.dumps(make_record(value_text="X")).encode().replace(b"X", b"\xe4")
