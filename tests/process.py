@@ -5,10 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import httpx
 
@@ -43,10 +45,17 @@ def hub(data_dir: Path, *arguments: str, **variables: str) -> subprocess.Complet
 class Served:
     """A `hub serve` that answers."""
 
-    def __init__(self, process: subprocess.Popen[str], url: str, data_dir: Path) -> None:
+    def __init__(self, process: subprocess.Popen[str], output: IO[str], url: str, data_dir: Path) -> None:
         self.process = process
+        self._output = output
         self.url = url
         self.data_dir = data_dir
+
+    @property
+    def said(self) -> str:
+        """All that it printed so far."""
+        self._output.seek(0)
+        return self._output.read()
 
     def get(self, path: str) -> httpx.Response:
         with httpx.Client(base_url=self.url, headers=self._authorization(), timeout=PATIENCE) as client:
@@ -61,8 +70,7 @@ class Served:
     def stop(self, kind: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
         """Its exit status and all it said."""
         self.process.send_signal(kind)
-        output, _ = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, output
+        return self.process.wait(timeout=PATIENCE), self.said
 
     def kill(self) -> None:
         self.process.kill()
@@ -84,11 +92,13 @@ def serving(
 ) -> Iterator[Served]:
     """A hub that answers; at the end nothing of it is left, whatever the test did."""
     port = port or free_port()
+    # Not a pipe: one that nobody reads is full after some hundred lines, and stops the hub.
+    output = tempfile.TemporaryFile("a+")  # noqa: SIM115 - closed below
     process = subprocess.Popen(
         [*(command or [sys.executable, "-m", "hub"]), "serve"],
         env=environment(data_dir, PORT=str(port), **variables),
         cwd="/" if command else ROOT,
-        stdout=subprocess.PIPE,
+        stdout=output,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
@@ -96,23 +106,22 @@ def serving(
         group=None if user is None else "nogroup",
         extra_groups=None if user is None else [],
     )
-    served = Served(process, f"http://127.0.0.1:{port}", data_dir)
+    served = Served(process, output, f"http://127.0.0.1:{port}", data_dir)
     try:
         await_true(lambda: process.poll() is not None or served.answers())
-        assert process.poll() is None, process.communicate()[0]
+        assert process.poll() is None, served.said
         yield served
     finally:
         if process.poll() is None:
             process.terminate()
             try:
-                process.communicate(timeout=PATIENCE)
+                process.wait(timeout=PATIENCE)
             except subprocess.TimeoutExpired:
                 served.kill()
         for pid in left(data_dir):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        if process.stdout:
-            process.stdout.close()
+        output.close()
 
 
 def await_true(condition: Callable[[], bool]) -> None:

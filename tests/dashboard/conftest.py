@@ -28,8 +28,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo")
     told = hub(folder, "demo", "--until", UNTIL)
     assert told.returncode == 0, told.stderr
-    # Quiet, for nobody reads its log: a pipe that is full would stop the hub.
-    with serving(folder, LOG_LEVEL="error") as served:
+    with serving(folder) as served:
         yield Demo(served.url, (folder / "api_key").read_text().strip(), folder)
 
 
