@@ -18,6 +18,8 @@ from msgspec import Struct
 
 from hub.api.problems import KINDS
 from hub.cli import main
+from hub.db import Connection
+from hub.db.migrate import DISTRIBUTED, LOCAL, REPLICATED
 from hub.settings import Settings
 from tests.process import ROOT, Served, serving
 
@@ -67,6 +69,30 @@ def test_every_command_is_documented(command: str) -> None:
     table = read("operations.md").partition("| Command |")[2].partition("\n\n")[0]
     named = re.findall(r"`(?:hub )?([\w-]+)[^`]*`", "\n".join(row.split("|")[1] for row in table.splitlines()[2:]))
     assert command in named
+
+
+QUEUE = {name for name in LOCAL if name.startswith("pgqueuer")}
+
+
+@pytest.mark.parametrize("table", sorted({*DISTRIBUTED, *REPLICATED, *LOCAL} - QUEUE))
+async def test_every_table_and_its_indexes_are_documented(connection: Connection, table: str) -> None:
+    """But for primary keys, which are what the page says there is one row per."""
+    page = read("data-model.md")
+    assert f"`{table}`" in page
+    rows = await connection.fetch(
+        "select indexrelid::regclass::text as name from pg_index where indrelid = $1::regclass and not indisprimary",
+        table,
+    )
+    names = {row["name"].replace("feedback_records_", "…_") for row in rows}
+    assert {name for name in names if f"`{name}`" not in page} == set()
+
+
+async def test_only_indexes_that_exist_are_documented(connection: Connection) -> None:
+    tables = re.findall(r"^\| Index .*?\n\n", read("data-model.md"), re.MULTILINE | re.DOTALL)
+    named = [name for table in tables for name in re.findall(r"^\| `(.+?)`", table, re.MULTILINE)]
+    rows = await connection.fetch("select relname from pg_class where relkind in ('i', 'I')")
+    assert len(named) > 30
+    assert {name.replace("…", "feedback_records") for name in named} <= {row["relname"] for row in rows}
 
 
 def test_nothing_of_ours_is_looked_for_in_an_index() -> None:
