@@ -76,7 +76,9 @@ def serve(settings: Settings) -> None:
 def connections(settings: Settings) -> int:
     """How many connections the bundled Postgres allows."""
     processes = workers(settings) + (settings.worker == "on")
-    return max(100, processes * max(2, settings.database_max_conns) + SPARE_CONNECTIONS)
+    pooled = processes * max(2, settings.database_max_conns)
+    exports = workers(settings) * settings.export_concurrency
+    return max(100, pooled + exports + SPARE_CONNECTIONS)
 
 
 def workers(settings: Settings) -> int:

@@ -14,9 +14,12 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from hub.serve import connections
+from hub.settings import Settings
 from tests.process import PATIENCE, ROOT, Served, await_true, environment, free_port, hub, left, postmaster, serving
 
 pytestmark = [
@@ -102,6 +105,13 @@ def test_a_request_in_flight_is_answered_before_the_hub_ends(data_dir: Path, kin
         assert client.recv(10000).startswith(b"HTTP/1.1 201")
         assert served.process.wait(PATIENCE) == 0
         assert left(data_dir) == {}
+
+
+@pytest.mark.parametrize("worker", ["on", "off"])
+def test_the_bundled_postgres_has_room_for_all_connections(worker: Literal["on", "off"]) -> None:
+    """Of requests, exports and the worker, at their most."""
+    settings = Settings(web_concurrency=16, database_max_conns=20, export_concurrency=10, worker=worker)
+    assert connections(settings) > 16 * (20 + 10) + (20 + 1 if worker == "on" else 0)
 
 
 def test_a_signal_during_the_start_leaves_nothing(tmp_path: Path) -> None:
