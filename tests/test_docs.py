@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
+import click
 import httpx
 import msgspec
 import pytest
@@ -69,6 +70,22 @@ def test_every_command_is_documented(command: str) -> None:
     table = read("operations.md").partition("| Command |")[2].partition("\n\n")[0]
     named = re.findall(r"`(?:hub )?([\w-]+)[^`]*`", "\n".join(row.split("|")[1] for row in table.splitlines()[2:]))
     assert command in named
+
+
+def options(command: click.Command) -> Iterator[str]:
+    """Those that `--help` shows, of the command and of those below it."""
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and not parameter.hidden:
+            # Of a switch the side that changes something.
+            yield parameter.secondary_opts[0] if parameter.secondary_opts and parameter.default else parameter.opts[0]
+    for part in command.commands.values() if isinstance(command, click.Group) else ():
+        yield from options(part)
+
+
+@pytest.mark.parametrize("command", sorted(main.commands))
+def test_every_option_is_documented(command: str) -> None:
+    pages = "\n".join(page.read_text() for page in PAGES)
+    assert {name for name in options(main.commands[command]) if not re.search(rf"{name}\b", pages)} == set()
 
 
 QUEUE = {name for name in LOCAL if name.startswith("pgqueuer")}
