@@ -17,11 +17,15 @@ import msgspec
 import pytest
 from msgspec import Struct
 
+from hub.api import batch, connections, hooks, inserts, params, records
+from hub.api.faults import MAX_DIGITS
 from hub.api.problems import KINDS
 from hub.cli import main
 from hub.db import Connection
 from hub.db.migrate import DISTRIBUTED, LOCAL, REPLICATED
+from hub.model import MAX_DEPTH
 from hub.settings import Settings
+from hub.streams import MAX_ITEM_BYTES
 from tests.process import ROOT, Served, serving
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -57,6 +61,52 @@ def read(name: str) -> str:
 @pytest.mark.parametrize("variable", [field.encode_name for field in msgspec.structs.fields(Settings)])
 def test_every_setting_is_documented(variable: str) -> None:
     assert f"`{variable}`" in read("operations.md")
+
+
+# Those that differ from machine to machine, or from start to start, are told in words.
+DEFAULTS = {
+    field.encode_name: field.default
+    for field in msgspec.structs.fields(Settings)
+    if field.default is not None and field.default is not msgspec.NODEFAULT
+}
+
+
+@pytest.mark.parametrize("variable", sorted(DEFAULTS))
+def test_defaults_are_those_of_the_code(variable: str) -> None:
+    default = DEFAULTS[variable]
+    told = str(default).lower() if isinstance(default, bool) else str(default)
+    assert f"| `{variable}` | `{told}` |" in read("operations.md")
+
+
+def size(number: int) -> str:
+    """In the largest unit of which it is a whole number."""
+    units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
+    return next(f"{number // unit} {name}" for name, unit in units if number % unit == 0)
+
+
+SETTINGS = Settings()
+LIMITS = {
+    "body of a record or a patch": size(records.MAX_BODY_BYTES),
+    "batch as JSON": f"{batch.MAX_RECORDS:,} records and {size(batch.MAX_JSON_BYTES)}",
+    "batch as NDJSON or CSV": size(SETTINGS.batch_max_bytes),
+    "a record in a batch": size(MAX_ITEM_BYTES),
+    "batches at a time": f"{SETTINGS.batch_concurrency} in each",
+    "exports at a time": f"{SETTINGS.export_concurrency} in each",
+    "one export": f"{SETTINGS.export_timeout_seconds} s",
+    "a delivery, or a response posted as to a survey tool": size(min(hooks.MAX_BODY_BYTES, inserts.MAX_BODY_BYTES)),
+    "body of a connection": size(connections.MAX_BODY_BYTES),
+    "payload or definition of a source": size(SETTINGS.source_payload_max_bytes),
+    "time for a body to arrive": f"{SETTINGS.request_timeout_seconds} s",
+    "one database statement": f"{SETTINGS.database_statement_timeout_seconds} s",
+    "nesting of JSON": f"{MAX_DEPTH} levels",
+    "numbers in `metadata`, written out": f"{MAX_DIGITS:,} digits",
+    "values of one filter": str(params.MAX_VALUES),
+}
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_limits_are_those_of_the_code(limit: str) -> None:
+    assert f"| {limit} | {LIMITS[limit]}" in read("api.md")
 
 
 def test_only_settings_that_exist_are_documented() -> None:
