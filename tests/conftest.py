@@ -16,9 +16,11 @@ import pytest
 
 from hub.api.edge import Edge
 from hub.app import create_app
+from hub.credentials import Vault
 from hub.db import Pool, open_pool
 from hub.db.erasures import Markers
 from hub.embedded import running
+from hub.pulls import Tools
 from hub.settings import Settings
 from tests.databases import Databases, connect, is_citus
 from tests.with_postgres import FLEETING, scratch
@@ -129,6 +131,12 @@ async def pool(settings: Settings) -> AsyncIterator[Pool]:
     pool = await open_pool(settings)
     yield pool
     await pool.close()
+
+
+@pytest.fixture
+def tools(settings: Settings, pool: Pool, markers: Markers) -> Tools:
+    """What the worker works with."""
+    return Tools(settings=settings, pool=pool, markers=markers, vault=Vault(SECRET_KEY))
 
 
 @pytest.fixture

@@ -14,11 +14,8 @@ import pytest
 from pgqueuer.adapters.persistence.queries import Queries
 
 from hub import jobs
-from hub.credentials import Vault
-from hub.db import Connection, Pool, queue
-from hub.db.erasures import Markers
+from hub.db import Connection, queue
 from hub.pulls import Tools
-from hub.settings import Settings
 from tests.conftest import API_KEY, SECRET_KEY
 from tests.databases import connect
 from tests.process import PATIENCE, Served, await_true, environment, left, serving
@@ -94,11 +91,6 @@ async def test_how_jobs_ended_is_kept_for_a_week(connection: Connection) -> None
         )
     await queue.tidy(connection)
     assert [row["job_id"] for row in await connection.fetch("select job_id from pgqueuer_log")] == [6]
-
-
-@pytest.fixture
-def tools(settings: Settings, pool: Pool, markers: Markers) -> Tools:
-    return Tools(settings=settings, pool=pool, markers=markers, vault=Vault(SECRET_KEY))
 
 
 class TestProcess:

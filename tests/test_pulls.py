@@ -12,15 +12,13 @@ import pytest
 from msgspec import Raw
 
 from hub import credentials, jobs, pulls
-from hub.credentials import Credentials, Kept, Vault
-from hub.db import Connection, Pool, connections, new_id, queue
+from hub.credentials import Credentials, Kept
+from hub.db import Connection, connections, new_id, queue
 from hub.db import pulls as stored_pulls
 from hub.db.connections import ConnectionRow, NewConnection
-from hub.db.erasures import Markers
 from hub.pull.interface import RefusedError, UnavailableError, Vendor
 from hub.pulls import Step, Tools
 from hub.settings import Settings
-from tests.conftest import SECRET_KEY
 from tests.vendors.formbricks import FormbricksServer
 from tests.vendors.satismeter import PROJECT, WEBHOOK_ONLY, SatisMeterServer
 from tests.vendors.server import Answer, Json, Server
@@ -44,11 +42,6 @@ def vendor() -> Iterator[FormbricksServer]:
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     return msgspec.structs.replace(settings, allow_private_addresses=True)
-
-
-@pytest.fixture
-def tools(settings: Settings, pool: Pool, markers: Markers) -> Tools:
-    return Tools(settings=settings, pool=pool, markers=markers, vault=Vault(SECRET_KEY))
 
 
 @pytest.fixture

@@ -18,12 +18,9 @@ from structlog.testing import capture_logs
 
 from hub import jobs
 from hub.api.hooks import MAX_BODY_BYTES
-from hub.credentials import Vault
 from hub.db import Pool, deliveries, queue, rejects
-from hub.db.erasures import Markers
 from hub.pulls import Tools
-from hub.settings import Settings
-from tests.conftest import API_KEY, SECRET_KEY
+from tests.conftest import API_KEY
 
 SOURCES = Path(__file__).parent.parent / "sources"
 FORMBRICKS = (SOURCES / "formbricks/12_webhook_responseFinished_all_types.json").read_bytes()
@@ -532,7 +529,7 @@ async def test_a_key_of_another_tenant_sees_nothing_that_was_kept(
 
 
 async def test_an_answer_comes_within_a_second_whatever_holds_up_the_submission(
-    client: httpx.AsyncClient, connection: Database, settings: Settings, pool: Pool, markers: Markers
+    client: httpx.AsyncClient, connection: Database, tools: Tools
 ) -> None:
     """It is kept then, and the worker stores it as soon as it can."""
     hook = await connect(client)
@@ -545,7 +542,6 @@ async def test_an_answer_comes_within_a_second_whatever_holds_up_the_submission(
     (reject,) = await kept(client)
     assert reject["status"] == 503
     queued = await connection.fetchval("select payload from pgqueuer where entrypoint = 'retry'")
-    tools = Tools(settings=settings, pool=pool, markers=markers, vault=Vault(SECRET_KEY))
     job = msgspec.json.decode(queued, type=queue.Retry)
     assert str(job.reject_id) == reject["id"]
 
@@ -555,13 +551,10 @@ async def test_an_answer_comes_within_a_second_whatever_holds_up_the_submission(
         assert len(await records(client)) == 34
 
 
-async def test_the_worker_leaves_alone_what_it_cannot_store(
-    client: httpx.AsyncClient, settings: Settings, pool: Pool, markers: Markers
-) -> None:
+async def test_the_worker_leaves_alone_what_it_cannot_store(client: httpx.AsyncClient, tools: Tools) -> None:
     hook = await connect(client)
     await hook.deliver(b"{}")
     (reject,) = await kept(client)
-    tools = Tools(settings=settings, pool=pool, markers=markers, vault=Vault(SECRET_KEY))
 
     await jobs.retry(tools, queue.Retry(reject_id=UUID(reject["id"])))
     assert await kept(client) == [reject]

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -12,13 +11,8 @@ from tests.vendors import formbricks, typeform
 from tests.vendors.formbricks import FormbricksServer
 from tests.vendors.satismeter import SatisMeterServer
 from tests.vendors.server import Answer, Request, Server
+from tests.vendors.stories import example
 from tests.vendors.typeform import TypeformServer
-
-EXAMPLES = Path(__file__).parents[1] / "sources"
-
-
-def example(name: str) -> Any:
-    return json.loads((EXAMPLES / name).read_text())
 
 
 class Receiver(Server):
