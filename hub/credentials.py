@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 from msgspec import Meta, Raw, Struct
 
 Secret = Annotated[str, Meta(min_length=1, max_length=2000)]
@@ -97,8 +97,12 @@ class Vault:
         )
 
     def open(self, source: str, sealed: str) -> Kept:
-        """Raises `cryptography.fernet.InvalidToken` when another SECRET_KEY sealed it."""
-        found = msgspec.json.decode(self._fernet.decrypt(sealed), type=_Content)
+        """What another SECRET_KEY sealed is lost: then there are no credentials, and the address is not known any more."""
+        try:
+            text = self._fernet.decrypt(sealed)
+        except InvalidToken:
+            return Kept(token=new_token(), credentials=KINDS[source]())
+        found = msgspec.json.decode(text, type=_Content)
         return Kept(token=found.token, credentials=msgspec.json.decode(found.credentials, type=KINDS[source]))
 
     def digest(self, text: str | bytes) -> bytes:

@@ -4,7 +4,6 @@ from typing import get_args
 
 import msgspec
 import pytest
-from cryptography.fernet import InvalidToken
 
 from hub.credentials import (
     KINDS,
@@ -43,10 +42,10 @@ def test_the_sealed_text_tells_nothing() -> None:
     sealed = Vault(SECRET_KEY).seal(Kept(token="the-token", credentials=EXAMPLES["formbricks"]))
 
     assert not any(secret in sealed for secret in ("the-token", "fbk_k", "whsec_a"))
-    with pytest.raises(InvalidToken):
-        Vault(OTHER_KEY).open("formbricks", sealed)
-    with pytest.raises(InvalidToken):
-        Vault(SECRET_KEY).open("formbricks", sealed[:-8] + "AAAAAAA=")
+    for vault, text in ((Vault(OTHER_KEY), sealed), (Vault(SECRET_KEY), sealed[:-8] + "AAAAAAA=")):
+        lost = vault.open("formbricks", text)
+        assert lost.credentials == Formbricks()
+        assert lost.token != "the-token"
 
 
 def test_hashes_of_secrets_depend_on_the_key() -> None:

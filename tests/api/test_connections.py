@@ -4,11 +4,14 @@ from typing import TypeAlias
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 
+from hub.app import create_app
 from hub.credentials import Formbricks, Kept, Typeform, Vault
+from hub.settings import Settings
 from tests.api.test_auth import key
-from tests.conftest import SECRET_KEY
+from tests.conftest import SECRET_KEY, client_of
 
 URL = "/v1/connections"
 WHSEC = "whsec_O0b9kAWuXa9X8lMw3oStsMdLt/TdxhtGu5h7P1FHtV4="
@@ -51,6 +54,23 @@ async def kept(database: Database, connection: Json) -> Kept:
 def faults(answer: httpx.Response) -> dict[str, str]:
     assert (answer.status_code, answer.json()["code"]) == (400, "validation"), answer.text
     return {fault["name"]: fault["reason"] for fault in answer.json()["invalid_params"]}
+
+
+async def test_after_the_secret_was_lost_a_connection_can_be_had_again(
+    client: httpx.AsyncClient, settings: Settings
+) -> None:
+    """It has no credentials, and nobody knows its address; both can be given anew."""
+    created = await create(client)
+    new = msgspec.structs.replace(settings, secret_key="b3RoZXI1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+    async with client_of(create_app(new)) as later:
+        (listed,) = (await later.get(URL)).json()["data"]
+        assert (listed["id"], listed["credentials"]) == (created["id"], [])
+        assert (await later.post(str(created["hook_url"]), content=b"{}")).status_code == 401
+        assert (await change(later, created, credentials={"accept_unsigned": True}))["credentials"] == [
+            "accept_unsigned"
+        ]
+        hook_url = (await later.post(f"{URL}/{created['id']}/hook")).json()["hook_url"]
+        assert (await later.post(hook_url, content=b"{}")).json() == {"outcome": "kept"}
 
 
 async def test_a_connection_is_made_and_shown_without_its_secrets(
