@@ -228,7 +228,7 @@ REFUSED: list[dict[str, object]] = [
 async def test_what_cannot_be_a_record_here_is_kept_with_the_reason(
     connection: Connection, odd: dict[str, object]
 ) -> None:
-    """Once, however often the import runs, and its neighbours come over."""
+    """Once, however often the import runs, and its neighbors come over."""
     other = OldHub(size=10)
     good = [other.put(submission_id=f"s{n}") for n in range(5)]
     bad = other.put(**({"submission_id": "odd", "user_id": "u1"} | odd))

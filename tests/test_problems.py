@@ -195,7 +195,7 @@ async def test_every_route_refuses_a_wrong_method(client: httpx.AsyncClient, app
 
 
 async def test_allow_of_the_collection(client: httpx.AsyncClient) -> None:
-    """The collection's methods as the published document lists them; literal neighbours of an id have their own."""
+    """The collection's methods as the published document lists them; literal neighbors of an id have their own."""
     for path, allow in (
         (URL, "DELETE, GET, HEAD, POST"),
         ("/health", "GET, HEAD"),
@@ -425,7 +425,7 @@ async def test_posts_behind_a_lock_are_answered(settings: Settings, connection: 
 
 
 async def test_slow_statement_is_an_answer(settings: Settings, connection: Connection) -> None:
-    """A statement that takes too long is cancelled, and the client is told to come back."""
+    """A statement that takes too long is canceled, and the client is told to come back."""
     app = create_app(msgspec.structs.replace(settings, database_statement_timeout_seconds=0.1))
     async with served(app) as client:
         async with connection.transaction():

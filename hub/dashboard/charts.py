@@ -235,7 +235,7 @@ def _runs(points: Sequence[Point], xs: Sequence[float], heights: Callable[[Point
 
 
 def spark(values: Sequence[float | None], low: float, high: float) -> str:
-    """A line without axes, between two values that its neighbours share."""
+    """A line without axes, between two values that its neighbors share."""
     points = [Point(label="", value=value) for value in values]
     span = high - low or 1
     inner = SPARK_HEIGHT - 4

@@ -59,17 +59,17 @@ async def overview(
 ) -> Overview:
     """Everything on the page. What can be asked at the same time is."""
     ask = partial(_found, pool, asyncio.Semaphore(_AT_ONCE))
-    volume, sources, catalogue, members = await together(
+    volume, sources, catalog, members = await together(
         _report(ask, VOLUME, asked),
         ask(VOLUME, asked.without("source_id").selection, Breakdown(group_by="source_id")),
         fields(pool, asked.without("field_id").selection),
         stored.members(pool, asked.selection.tenant_id),
     )
     chosen_fields = asked.selection.field_id
-    known = [field for field in catalogue.fields if not chosen_fields or field.field_id in chosen_fields]
+    known = [field for field in catalog.fields if not chosen_fields or field.field_id in chosen_fields]
     dimensions = [*members, "language", "source_id"]
     group_by = asked.looking.group_by or dimensions[0]
-    view = _frame(asked, tenants, _selects(asked, sources, catalogue.fields, dimensions, group_by))
+    view = _frame(asked, tenants, _selects(asked, sources, catalog.fields, dimensions, group_by))
     if not volume.total.records:
         return structs.replace(view, empty=_nothing(asked))
     there = {field.field_type for field in known}

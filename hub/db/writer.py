@@ -1,7 +1,7 @@
 """Single inserts that arrive together go to Postgres together.
 
 While one statement is under way, the next records gather; when it returns, they follow as one. An idle hub waits for nothing.
-Each request is answered after its own record is committed, and one bad record costs its neighbours a second try, no more.
+Each request is answered after its own record is committed, and one bad record costs its neighbors a second try, no more.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""SatisMeter: responses of its webhooks and exports (v3 and older), bodies of insert requests, and question catalogues.
+"""SatisMeter: responses of its webhooks and exports (v3 and older), bodies of insert requests, and question catalogs.
 
 An answer says itself what was asked (`type`, `metric`, `label`), except in insert bodies and in responses of older versions.
 """
@@ -95,7 +95,7 @@ class Payload(Struct, frozen=True, rename="camel"):
 
 
 class Element(Asked, frozen=True, kw_only=True):
-    """A question, as a catalogue lists it or an answer tells it."""
+    """A question, as a catalog lists it or an answer tells it."""
 
     metric: str | None = None
     name: str | None = None
@@ -382,7 +382,7 @@ def _element(
 
 
 def _asked(answer: Members, questions: Mapping[str, Element]) -> Element | None:
-    """What was asked: as the answer tells it, and what it leaves out from the catalogue."""
+    """What was asked: as the answer tells it, and what it leaves out from the catalog."""
     name, kind, metric = (text_of(answer[member]) for member in ("name", "type", "metric"))
     field_id = _id_of(answer["id"]) or name
     if field_id is None:

@@ -500,7 +500,7 @@ TRANSLATION = {"value_text_translated", "translation_lang_key"}
 async def test_patch_clears_what_it_makes_wrong(
     client: httpx.AsyncClient, connection: Connection, changes: Json, cleared: set[str]
 ) -> None:
-    """Another text is not analysed yet, another language not translated; blanks around a text change neither."""
+    """Another text is not analyzed yet, another language not translated; blanks around a text change neither."""
     record = await post(client, language="en")
     await enrich(connection, record)
 

@@ -52,7 +52,7 @@ async def test_retry_of_an_insert_is_the_same_submission(client: httpx.AsyncClie
 
 
 async def test_forced_survey_is_a_new_submission_each_time(client: httpx.AsyncClient) -> None:
-    """Unless the request names it; and a new catalogue leaves each under the id it was given."""
+    """Unless the request names it; and a new catalog leaves each under the id it was given."""
     body = {**sample("01_insert_nps_in_app"), "forceSurvey": True}
     for _ in range(2):
         await send(client, body)
@@ -65,7 +65,7 @@ async def test_forced_survey_is_a_new_submission_each_time(client: httpx.AsyncCl
     assert before == {(record["submission_id"], record["field_id"]) for record in await records(client)}
 
 
-async def test_catalogue_flattens_what_was_there_before(client: httpx.AsyncClient) -> None:
+async def test_catalog_flattens_what_was_there_before(client: httpx.AsyncClient) -> None:
     """A bare 9 becomes the score it was once the campaign's questions are known."""
     await send(client, sample("01_insert_nps_in_app"))
     before = {record["field_type"] for record in await records(client)}
@@ -80,7 +80,7 @@ async def test_catalogue_flattens_what_was_there_before(client: httpx.AsyncClien
 
 @pytest.mark.parametrize("backwards", [False, True])
 async def test_delivery_without_campaign_completes_the_export(client: httpx.AsyncClient, backwards: bool) -> None:
-    """An older webhook names no campaign: what an export said of it stays, and the catalogue applies, in any order."""
+    """An older webhook names no campaign: what an export said of it stays, and the catalog applies, in any order."""
     older = sample("12_webhook_legacy_shape_no_types")
     inner = older["response"]
     assert isinstance(inner, dict)

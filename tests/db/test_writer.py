@@ -1,4 +1,4 @@
-"""Single inserts that arrive together: grouped, answered one by one, and none hurt by its neighbours."""
+"""Single inserts that arrive together: grouped, answered one by one, and none hurt by its neighbors."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -45,7 +45,7 @@ async def test_each_request_learns_its_own_outcome(writer: Writer) -> None:
     assert isinstance(other, Created)
 
 
-async def test_what_postgres_refuses_does_not_hurt_its_neighbours(writer: Writer, pool: Pool) -> None:
+async def test_what_postgres_refuses_does_not_hurt_its_neighbors(writer: Writer, pool: Pool) -> None:
     """One record that Postgres cannot hold fails alone, with its own error."""
     bad = msgspec.structs.replace(new("bad"), value_text="a\0b")
     outcomes = await asyncio.gather(
@@ -59,7 +59,7 @@ async def test_what_postgres_refuses_does_not_hurt_its_neighbours(writer: Writer
 
 
 async def test_a_client_that_leaves_takes_nobody_with_it(writer: Writer, pool: Pool) -> None:
-    """A request that is cancelled before its turn is not stored; those around it are."""
+    """A request that is canceled before its turn is not stored; those around it are."""
     tasks = [asyncio.create_task(writer.insert(new(f"s{n}"))) for n in range(3)]
     await asyncio.sleep(0)  # all three wait now
     tasks[1].cancel()

@@ -24,7 +24,7 @@ from tests.sources import examples
 from tests.sources.examples import Records, Skips, flattened, metadata, mutated, raw, shuffled
 
 SAMPLES = Path(__file__).parent / "satismeter"
-CATALOGUE = "26_v3_campaign_statistics_with_name_and_type.json"
+CATALOG = "26_v3_campaign_statistics_with_name_and_type.json"
 ALL_TYPES = "10_webhook_completed_all_question_types.json"
 EXPORTED = "22_export_v3_same_as_10.json"
 LEGACY = "12_webhook_legacy_shape_no_types.json"
@@ -141,15 +141,15 @@ def test_unreadable_submissions_are_told_apart(item: object) -> None:
     "definition", [5, {}, [], {"data": {}}, {"data": {"id": "c", "name": "NPS"}}, {"data": {"questions": [{"id": "q", "headline": {}}]}}]
 )  # fmt: skip
 def test_other_definitions_are_refused(definition: object) -> None:
-    """A catalogue has questions with labels; a campaign alone and another tool's survey have none."""
+    """A catalog has questions with labels; a campaign alone and another tool's survey have none."""
     with pytest.raises(NotOfSourceError):
         satismeter.form(raw(definition))
 
 
-def test_catalogue_may_carry_name_and_type_of_the_campaign() -> None:
+def test_catalog_may_carry_name_and_type_of_the_campaign() -> None:
     """Statistics do not name their campaign: whoever sends them may add it. Metrics are where either version has them."""
     bare, named = (
-        satismeter.form(sample(name)) for name in ("24_v3_campaign_statistics_question_catalog.json", CATALOGUE)
+        satismeter.form(sample(name)) for name in ("24_v3_campaign_statistics_question_catalog.json", CATALOG)
     )
     flat = campaign({"id": "q", "label": "Easy?", "type": "scale", "metric": "ces"})
 
@@ -395,7 +395,7 @@ def test_answer_without_id_is_named_by_its_place() -> None:
 
 def test_only_nps_has_a_scale() -> None:
     """Values that were seen are no bounds: a rating of 3 may be one of 5 or of 7."""
-    records, _ = flatten(satismeter.unpack(sample(ALL_TYPES))[0], satismeter.form(sample(CATALOGUE)))
+    records, _ = flatten(satismeter.unpack(sample(ALL_TYPES))[0], satismeter.form(sample(CATALOG)))
     scales = {record.field_type: metadata(record).get("scale") for record in records.values()}
 
     assert scales == {
@@ -470,10 +470,10 @@ def test_dismissed_response_keeps_the_score_already_given() -> None:
 # Definitions
 
 
-def test_catalogue_says_what_a_bare_answer_is() -> None:
-    """Insert bodies have no types and no labels; a question that the catalogue does not list is taken by shape."""
+def test_catalog_says_what_a_bare_answer_is() -> None:
+    """Insert bodies have no types and no labels; a question that the catalog does not list is taken by shape."""
     payload = insert({"id": NPS_ID, "value": 9}, {"id": "new", "value": "words"}, method="In-App")
-    records, _ = flatten(payload, satismeter.form(sample(CATALOGUE)))
+    records, _ = flatten(payload, satismeter.form(sample(CATALOG)))
     bare, _ = flatten(payload)
 
     assert (records[NPS_ID].field_type, bare[NPS_ID].field_type) == ("nps", "rating")
@@ -485,7 +485,7 @@ def test_catalogue_says_what_a_bare_answer_is() -> None:
 
 
 def test_answer_speaks_for_itself() -> None:
-    """Labels are localised and questions retyped: what an answer tells counts before what the catalogue lists."""
+    """Labels are localized and questions retyped: what an answer tells counts before what the catalog lists."""
     listed = campaign({"id": "q", "label": "Why?", "type": "scale", "metric": "nps"})
     german, _ = flatten(response({"id": "q", "label": "Warum?", "type": "long-text", "value": "Darum"}), listed)
     partly, _ = flatten(response({"id": "q", "label": "Warum?", "type": "scale", "value": 5}), listed)
@@ -538,15 +538,15 @@ def columns(records: Records) -> Json:
     return {key: msgspec.structs.replace(record, metadata=Raw()) for key, record in records.items()}
 
 
-@pytest.mark.parametrize("catalogue", [None, CATALOGUE])
-def test_webhook_and_export_agree(catalogue: str | None) -> None:
+@pytest.mark.parametrize("catalog", [None, CATALOG])
+def test_webhook_and_export_agree(catalog: str | None) -> None:
     """The same response from both: same ids, values, labels and groups; metadata differ in what one does not tell."""
-    form = satismeter.form(sample(catalogue)) if catalogue else None
+    form = satismeter.form(sample(catalog)) if catalog else None
     webhook, _ = flatten(satismeter.unpack(sample(ALL_TYPES))[0], form)
     export, _ = flatten(satismeter.unpack(sample(EXPORTED))[0], form)
     named = {key: msgspec.structs.replace(record, source_name=None) for key, record in webhook.items()}
 
-    assert columns(export) == columns(webhook if catalogue else named)
+    assert columns(export) == columns(webhook if catalog else named)
     for key, record in export.items():
         assert metadata(record).items() <= metadata(webhook[key]).items()
 
@@ -656,7 +656,7 @@ VALUES = examples.json_values(
 )
 WEBHOOK = document(ALL_TYPES)
 SHAPES = [WEBHOOK, document(LEGACY), document("01_insert_nps_in_app.json"), document(EXPORTED)]
-FORM = satismeter.form(sample(CATALOGUE))
+FORM = satismeter.form(sample(CATALOG))
 
 
 def attempt(item: object, form: satismeter.Campaign | None) -> tuple[Snapshot, list[NewRecord], list[Skipped]] | None:
@@ -716,8 +716,8 @@ def test_every_answer_is_accounted_for(
 
 
 @settings(deadline=None)
-@given(mutated(document(CATALOGUE), VALUES), st.sampled_from(SHAPES))
-def test_any_catalogue_is_read_or_refused(definition: object, item: object) -> None:
+@given(mutated(document(CATALOG), VALUES), st.sampled_from(SHAPES))
+def test_any_catalog_is_read_or_refused(definition: object, item: object) -> None:
     """Whatever stands in a definition: it is refused as one, or flattens every response."""
     examples.check_definition(satismeter, attempt, definition, item)
 

@@ -4,7 +4,7 @@ set
     collected_at = excluded.collected_at,
     updated_at = excluded.updated_at,
     /* include records/_given */,
-    -- A changed text is no longer the one that was analysed and translated; a changed language only spoils the translation.
+    -- A changed text is no longer the one that was analyzed and translated; a changed language only spoils the translation.
     sentiment = case when btrim(excluded.value_text, E' \t\n\x0b\f\r') is distinct from btrim(r.value_text, E' \t\n\x0b\f\r')
         then null else r.sentiment end,
     sentiment_score = case when btrim(excluded.value_text, E' \t\n\x0b\f\r') is distinct from btrim(r.value_text, E' \t\n\x0b\f\r')

@@ -1,5 +1,5 @@
 -- Changes the members the patch has; a null clears. A patch that changes nothing writes nothing and returns no row.
--- A changed text is no longer the one that was analysed and translated; a changed language only spoils the translation.
+-- A changed text is no longer the one that was analyzed and translated; a changed language only spoils the translation.
 with touched as (
     update feedback_records as r
     set
