@@ -245,7 +245,6 @@ async def test_pulls_and_webhooks_end_where_the_survey_tool_does(
     settings = {
         "DATABASE_URL": dsn, "API_KEY": API_KEY, "SECRET_KEY": SECRET_KEY, "ALLOW_PRIVATE_ADDRESSES": "true",
         "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}",
-        "LOG_LEVEL": "warn",  # nobody reads along, and a pipe that is full would hold up the hub
     }  # fmt: skip
     with opened() as tool, serving(tmp_path, port=port, command=None, user=None, **settings) as served:
         story = Story(tool, random.Random(seed))
