@@ -17,14 +17,16 @@ import msgspec
 import pytest
 from msgspec import Struct
 
+from hub import metrics
 from hub.api import batch, connections, hooks, inserts, params, records
 from hub.api.faults import MAX_DIGITS
 from hub.api.problems import KINDS
 from hub.cli import main
 from hub.db import Connection
 from hub.db.migrate import DISTRIBUTED, LOCAL, REPLICATED
-from hub.model import MAX_DEPTH
+from hub.model import MAX_DEPTH, BatchSummary, Record, RecordFilter, Reject
 from hub.settings import Settings
+from hub.sources.interface import Options
 from hub.streams import MAX_ITEM_BYTES
 from tests.process import ROOT, Served, serving
 
@@ -180,6 +182,25 @@ async def test_every_route_is_documented(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize("slug", sorted(kind.slug() for kind in KINDS))
 def test_every_problem_is_documented(slug: str) -> None:
     assert f"`{slug}`" in read("api.md")
+
+
+MEMBERS = [
+    ("data-model.md", Record),
+    ("api.md", RecordFilter),
+    ("api.md", batch.Batching),
+    ("api.md", batch.BatchResult),
+    ("api.md", BatchSummary),
+    ("api.md", Reject),
+    ("connections.md", connections.ConnectionPatch),
+    ("sources/options.md", Options),
+    *(("analytics.md", measure) for measure in metrics.Measure.__subclasses__()),
+]
+
+
+@pytest.mark.parametrize(("page", "struct"), MEMBERS, ids=lambda part: getattr(part, "__name__", part))
+def test_every_member_is_documented(page: str, struct: type[Struct]) -> None:
+    named = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", read(page)))))
+    assert {field.encode_name for field in msgspec.structs.fields(struct)} - named == set()
 
 
 def test_every_dependency_has_its_reason() -> None:
