@@ -13,6 +13,7 @@ from hub.sources import SOURCES
 
 HUB = Path(hub.__file__).parent
 TESTS = Path(__file__).parent
+DOCUMENT = (TESTS.parent / "docs" / "architecture.md").read_text()
 ANYTHING = None
 
 # What each module or package of the hub may import from the others.
@@ -136,6 +137,29 @@ def imported(path: Path) -> Iterator[str]:
 def test_every_module_has_its_row_in_the_table() -> None:
     modules = {path.stem for path in HUB.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
     assert modules - {"__init__"} <= set(IMPORTS)
+
+
+def test_the_document_has_this_table() -> None:
+    table = DOCUMENT.partition("| Part | May import")[2].partition("\n\n")[0]
+    told: dict[str, set[str] | None] = {}
+    for row in table.splitlines()[2:]:
+        _, parts, allowed, *_ = row.split("|")
+        for part in re.findall(r"`(\w+)`", parts):
+            told[part] = ANYTHING if allowed.strip() == "anything" else set(re.findall(r"`(\w+)`", allowed))
+    assert told == IMPORTS
+
+
+def test_the_document_has_every_module_in_its_tree() -> None:
+    """But for what is one of a kind: a source, a part of the demo."""
+    tree = DOCUMENT.partition("## The tree")[2].split("```")[1]
+    names = set(re.findall(r"\w+\.py", tree))
+    modules = {
+        path.name
+        for path in HUB.rglob("*.py")
+        if path.parent.name != "demo" and path.stem not in {"__init__", *SOURCES}
+    }
+    assert modules <= names
+    assert names <= {path.name for path in HUB.rglob("*.py")}
 
 
 @pytest.mark.parametrize(("owner", "path"), MODULES)
