@@ -386,6 +386,17 @@ def test_a_payload_that_cannot_be_read_costs_itself(here: Here) -> None:
         assert kept[0]["data"] == {}
 
 
+@pytest.mark.parametrize(("answer", "reason", "status"), [(2e15, "out_of_range", 1), ("", "empty", 0)])
+def test_an_answer_that_is_lost_is_told_by_the_exit_status(
+    here: Here, answer: object, reason: str, status: int
+) -> None:
+    """And one that is left out on purpose is not."""
+    payload = {"id": "r", "surveyId": "s", "createdAt": "2026-08-20T09:00:00Z", "data": {"q": answer, "why": "so"}}
+    file = here.write("payload.json", json.dumps(payload))
+    told, counts, _ = here.backfill(file, "--source", "formbricks", "--tenant", here.tenant)
+    assert (told, counts[f"skipped: {reason}"], counts["created"]) == (status, 1, 1)
+
+
 def test_a_dry_run_stores_nothing(here: Here) -> None:
     records = here.records(3)
     records[0]["field_type"] = "bogus"
