@@ -65,7 +65,6 @@ async def take(  # noqa: PLR0913 - whose it is, what it is, what is wanted of it
     `forms` are those that are wanted; without any, all are. Raises `FormNeededError` before anything is stored.
     """
     module = SOURCES[source]
-    form_of = snapshots.parser(module)
     tally = Tally()
     # All are read before any is stored: a payload that lacks its form is refused as a whole.
     for index, snapshot in enumerate([_snapshot(module, item, given, markers) for item in items]):
@@ -79,7 +78,7 @@ async def take(  # noqa: PLR0913 - whose it is, what it is, what is wanted of it
             tally.unwanted += 1
             continue
         arrived = snapshots.submission(snapshot, tenant_id, source, options)
-        flatten = snapshots.arrival(module, snapshot, arrived, form_of)
+        flatten = snapshots.arrival(snapshot, arrived)
         tally.add(index, await submissions.take(pool, markers, arrived, flatten))
     return tally
 

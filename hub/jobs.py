@@ -37,7 +37,6 @@ from hub.db.erasures import Markers
 from hub.pull.interface import Listed, RefusedError, UnavailableError, Vendor, VendorError
 from hub.pulls import NothingToPullError, Tools, in_our_words
 from hub.settings import Settings
-from hub.sources import SOURCES
 from hub.sources.interface import FormNeededError, NotOfSourceError, UnreadableError
 
 HEARTBEAT = timedelta(seconds=10)
@@ -64,8 +63,7 @@ class JobFailedError(Exception):
 
 async def flatten(tools: Tools, job: queue.Flatten) -> None:
     """Flattens the kept submissions of a form again."""
-    module = SOURCES[job.source]
-    again = snapshots.again(module, job.tenant_id, job.source, snapshots.parser(module))
+    again = snapshots.again(job.tenant_id, job.source)
     count = await submissions.flatten_again(tools.pool, tools.markers, job.tenant_id, job.source, job.form_id, again)
     _log.info("flattened again", source=job.source, tenant=job.tenant_id, submissions=count)
 

@@ -3,8 +3,9 @@
 The functions that `hub.db.submissions` calls back inside its transactions, for requests and for commands alike.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -14,7 +15,8 @@ from hub.db.submissions import Again, Flatten, Flattened, Stored, Submission
 from hub.model import NewRecord
 from hub.sources.interface import Form, Given, Options, Skipped, Snapshot, Source
 
-FormOf: TypeAlias = Callable[[Raw | None], Form | None]
+# Of all sources, in each process; what is longer is rare, and read each time.
+_KEPT_FORMS, _KEPT_BYTES = 32, 1 << 20
 
 
 class Taken(Flattened, frozen=True, kw_only=True):
@@ -27,23 +29,24 @@ class Taken(Flattened, frozen=True, kw_only=True):
     """Its form is not known here, or not as it was answered."""
 
 
-def parser(module: Source[Any]) -> FormOf:
-    """Reads definitions, each once for all the submissions of a request."""
-    parsed: dict[bytes, Form] = {}
-
-    def form_of(definition: Raw | None) -> Form | None:
-        if definition is None:
-            return None
-        key = bytes(definition)
-        if key not in parsed:
-            parsed[key] = module.form(definition)
-        return parsed[key]
-
-    return form_of
+def _form(source: str, definition: Raw | None) -> Form | None:
+    if definition is None:
+        return None
+    text = bytes(definition)
+    read = _read if len(text) <= _KEPT_BYTES else _read.__wrapped__
+    return read(source, text)
 
 
-def arrival(module: Source[Any], snapshot: Snapshot, arrived: Submission, form_of: FormOf) -> Flatten[Taken]:
+@lru_cache(maxsize=_KEPT_FORMS)
+def _read(source: str, definition: bytes) -> Form:
+    """Each definition once: the same few come with every answer, and reading one takes longer than flattening an answer."""
+    form: Form = sources.SOURCES[source].form(Raw(definition))
+    return form
+
+
+def arrival(snapshot: Snapshot, arrived: Submission) -> Flatten[Taken]:
     """Flattens what arrived, together with what another channel had said about the same submission."""
+    module = sources.SOURCES[arrived.source]
 
     def flatten(stored: Stored | None, definition: Raw | None) -> Taken:
         now, kept = snapshot, arrived
@@ -53,19 +56,20 @@ def arrival(module: Source[Any], snapshot: Snapshot, arrived: Submission, form_o
             form_id = snapshot.form_id or stored.form_id
             now = module.snapshot(merged, Given(submission_id=snapshot.submission_id, form_id=form_id))
             kept = submission(now, arrived.tenant_id, arrived.source, _options(arrived.options))
-        taken = _taken(module, now, kept, form_of(definition))
+        taken = _taken(module, now, kept, _form(arrived.source, definition))
         return msgspec.structs.replace(taken, known=stored is not None)
 
     return flatten
 
 
-def again(module: Source[Any], tenant_id: str, name: str, form_of: FormOf) -> Again[Taken]:
+def again(tenant_id: str, source: str) -> Again[Taken]:
     """Flattens what is kept, as it was wanted when it came."""
+    module = sources.SOURCES[source]
 
     def flatten(stored: Stored, definition: Raw | None) -> Taken:
         snapshot = module.snapshot(stored.payload, Given(submission_id=stored.submission_id, form_id=stored.form_id))
-        kept = submission(snapshot, tenant_id, name, _options(stored.options))
-        return _taken(module, snapshot, kept, form_of(definition))
+        kept = submission(snapshot, tenant_id, source, _options(stored.options))
+        return _taken(module, snapshot, kept, _form(source, definition))
 
     return flatten
 

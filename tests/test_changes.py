@@ -368,8 +368,13 @@ class Writer:
         async with connect(self._dsn) as connection:
             transaction = connection.transaction()
             await transaction.start()
-            # The last is what Citus says of a savepoint in which a deadlock was broken.
-            with suppress(asyncpg.DeadlockDetectedError, asyncpg.UniqueViolationError, asyncpg.InternalServerError):
+            with suppress(
+                asyncpg.DeadlockDetectedError,
+                asyncpg.UniqueViolationError,
+                # What Citus says of a savepoint in which a deadlock was broken, and of what is tried again in it.
+                asyncpg.InternalServerError,
+                asyncpg.InFailedSQLTransactionError,
+            ):
                 await self._pause()
                 for _ in range(self._dice.randint(1, 3)):
                     await self._deed(connection)

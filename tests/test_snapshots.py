@@ -19,7 +19,7 @@ async def take(pool: Pool, markers: Markers, options: Options, **members: object
     body = {"id": "r", "surveyId": "sv", "createdAt": "2026-08-20T09:00:00Z", **members}
     snapshot = FORMBRICKS.snapshot(legible(json.dumps(body).encode()), Given())
     arrived = snapshots.submission(snapshot, "acme", "formbricks", options)
-    flatten = snapshots.arrival(FORMBRICKS, snapshot, arrived, snapshots.parser(FORMBRICKS))
+    flatten = snapshots.arrival(snapshot, arrived)
     result = await submissions.take(pool, markers, arrived, flatten)
     assert not isinstance(result, Stale | Foreign)
     return result[1]
@@ -29,7 +29,7 @@ async def define(pool: Pool, markers: Markers) -> int:
     """The survey arrives, and its submissions are flattened with it."""
     definition = legible(json.dumps(SURVEY).encode())
     await forms.put(pool, "acme", "formbricks", "sv", name=None, definition=definition, fields=1)
-    again = snapshots.again(FORMBRICKS, "acme", "formbricks", snapshots.parser(FORMBRICKS))
+    again = snapshots.again("acme", "formbricks")
     return await submissions.flatten_again(pool, markers, "acme", "formbricks", "sv", again)
 
 

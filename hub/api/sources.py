@@ -218,7 +218,7 @@ async def put_form(request: StrictRequest, source: FromPath[str], form_id: FromP
     if key_bytes(tenant_id, form_id) > MAX_KEY_BYTES:
         raise ValidationFailed([InvalidParam("form_id", f"must be at most {MAX_KEY_BYTES} bytes with tenant_id")])
     await forms.put(request.pool, tenant_id, name, form_id, name=form.name, definition=definition, fields=form.fields)
-    again = snapshots.again(module, tenant_id, name, snapshots.parser(module))
+    again = snapshots.again(tenant_id, name)
     count = await submissions.flatten_again(request.pool, request.markers, tenant_id, name, form_id, again)
     request.exchange.counts = {"reflattened": count}
     return FormTaken(tenant_id=tenant_id, source=name, form_id=form_id, fields=form.fields, reflattened=count)

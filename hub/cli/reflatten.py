@@ -33,10 +33,9 @@ def reflatten(settings: Settings, source: str | None, form_id: str | None, tenan
     if source is not None and source not in SOURCES:
         raise click.BadParameter(f"there is no source {source!r}; there are {', '.join(SOURCES)}", param_hint="SOURCE")
     selection = submissions.Selection(source=source, form_id=form_id, tenant_id=tenant_id)
-    parsers = {name: snapshots.parser(module) for name, module in SOURCES.items()}
 
     def again(tenant: str, name: str) -> "submissions.Again[submissions.Flattened] | None":
-        return snapshots.again(SOURCES[name], tenant, name, parsers[name]) if name in SOURCES else None
+        return snapshots.again(tenant, name) if name in SOURCES else None
 
     async def work(dsn: str, secret_key: str) -> tuple[int, int] | None:
         markers = erasures.Markers(secret_key)
