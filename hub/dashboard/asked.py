@@ -102,9 +102,8 @@ class Asked(Struct, kw_only=True, frozen=True):
 
     def link(self, *without: str, **changes: str | None) -> str:
         """The address of this look, changed."""
-        given = {name.rstrip("_"): value for name, value in changes.items()}
-        kept = [(name, value) for name, value in self.pairs if value and name not in without and name not in given]
-        return "./?" + urlencode([*kept, *((name, value) for name, value in given.items() if value)])
+        kept = [(name, value) for name, value in self.pairs if value and name not in without and name not in changes]
+        return "./?" + urlencode([*kept, *((name, value) for name, value in changes.items() if value)])
 
     @property
     def period(self) -> str:
