@@ -26,8 +26,6 @@ PERIODS: dict[Period, str] = {"30d": "30 days", "90d": "90 days", "12m": "12 mon
 _DAYS: dict[Period, int] = {"30d": 30, "90d": 90, "12m": 365}
 _LONG, _VERY_LONG = 45, 400
 _TICK = timedelta(microseconds=1)
-# What of a query is the period, and is replaced as a whole.
-PERIOD_NAMES = ("period", "from", "to", "since", "until")
 
 
 class Looking(Struct, kw_only=True, frozen=True, rename={"from_": "from"}):
