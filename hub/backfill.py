@@ -253,7 +253,7 @@ def run(  # noqa: PLR0913 - its collaborators
     with ThreadPoolExecutor(in_flight) as threads:
         try:
             chunks = _chunks(file, upload, start.items)
-            while broken is None:
+            while True:
                 try:
                     if (chunk := next(chunks, None)) is None:
                         break

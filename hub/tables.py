@@ -68,6 +68,8 @@ class Rows:
     def __init__(self, mapping: MappingFile) -> None:
         self._mapping = mapping
         self.file = CsvRows()
+        self._parts: set[int] = set()
+        """The lines of items that go on with the response of the item before."""
 
     def items(self, pieces: Iterator[bytes]) -> Iterator[Item]:
         """Raises `UnusableFileError` for a header that the mapping does not fit."""
@@ -87,10 +89,22 @@ class Rows:
             if group and (key is None or key != last or len(group) == _MOST_ROWS):
                 yield _joined(group)
                 group = []
+                if key is not None and key == last:
+                    self._parts.add(row.line)
             group.append(row)
             last = key
         if group:
             yield _joined(group)
+
+    def responses(self, items: Sequence[Item]) -> list[Item]:
+        """One for each response, as the hub counts them: of the parts of one that follow each other it makes one again."""
+        found: list[list[Item]] = []
+        for item in items:
+            if found and item.line in self._parts:
+                found[-1].append(item)
+            else:
+                found.append([item])
+        return [_joined(parts) for parts in found]
 
     def table(self, items: Sequence[Item]) -> bytes:
         """A file of these alone."""
@@ -130,7 +144,7 @@ class TableUpload(PayloadUpload):
         return self._rows.items(pieces)
 
     def send(self, items: Sequence[Item]) -> Outcome:
-        return self._post(items)
+        return self._post(self._rows.responses(items))
 
     def rejected(self, failures: Sequence[Failure], *, first: bool) -> bytes:
         return self._rows.file.marked(failures, first=first)

@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from hub import __version__
+from hub.cli.bi import address_of
 from hub.cli.database import without_password
 from hub.embedded import running
 from tests.process import hub, left
@@ -149,6 +150,19 @@ def test_psql_passes_its_arguments_on(data_dir: Path) -> None:
 def test_a_password_is_kept_out_of_the_list_of_processes(dsn: str, visible: str, password: str | None) -> None:
     """It goes to psql through the environment."""
     assert without_password(dsn) == (visible, password)
+
+
+@pytest.mark.parametrize(
+    ("dsn", "shown"),
+    [
+        ("postgresql://u:p%40w@h:1/d?sslmode=require", "postgresql://analyst:new@h:1/d?sslmode=require"),
+        ("postgresql:///d?user=u&password=p&host=/run/postgresql", "postgresql://analyst:new@/d?host=/run/postgresql"),
+        ("postgresql://h1:1,h2:2/d?passfile=/p&sslpassword=s", "postgresql://analyst:new@h1:1,h2:2/d"),
+    ],
+)
+def test_a_reader_is_not_told_the_password_of_the_hub(dsn: str, shown: str) -> None:
+    """Nor would it connect as the hub itself: libpq believes the query before the rest."""
+    assert address_of(dsn, "analyst", "new") == shown
 
 
 def test_doctor_is_content(data_dir: Path) -> None:

@@ -89,6 +89,21 @@ def test_rows_of_one_response_are_kept_together(served: Served, tmp_path: Path) 
     assert (status, counts) == (0, {"submissions": 250, "created": 750, "rejected": 0})
 
 
+def test_behind_a_long_response_the_right_row_is_rejected(served: Served, tmp_path: Path) -> None:
+    """One of more rows than are sent together is still one response to the hub, which names the wrong one by its number."""
+    table, rejects = tmp_path / "long.csv", tmp_path / "rejects"
+    header, row = "response_id,question_id,type,answer,submitted_at\n", "{},q{},text,words,{}\n"
+    rows = [row.format("r1", number, "2026-08-14") for number in range(501)]
+    rows += [row.format("r2", 1, "2026-08-14"), row.format("r3", 1, "soon"), row.format("r4", 1, "2026-08-14")]
+    table.write_text(header + "".join(rows[:-2]))
+    mapping = mapped(tmp_path, table)
+    table.write_text(header + "".join(rows))
+    status, counts, _ = backfill(served, table, mapping, "--rejects", str(rejects), tenant="long")
+
+    assert (status, counts) == (1, {"submissions": 3, "created": 503, "rejected": 1})
+    assert "r3,q1,text,words,soon" in rejects.read_text()
+
+
 def test_rejected_rows_are_named_by_their_line(served: Served, tmp_path: Path) -> None:
     """With the reason, in a dry run as well; the others go in."""
     table, rejects = tmp_path / "odd.csv", tmp_path / "rejects"

@@ -216,6 +216,15 @@ def test_types_that_a_long_table_tells_are_left_to_it() -> None:
     assert proposal({**LONG, "type": ["opentext", "text", "nps"]}).layout.questions.keys() == {"nps"}
 
 
+def test_question_of_a_long_table_may_be_written_out() -> None:
+    """Where nothing else names it, however many words it has."""
+    asked = "What would you change about it? " * 10
+    found = proposal({"response_id": ["1"], "question": [asked], "answer": ["All of it."]})
+
+    (name,) = csv.form(legible(msgspec.json.encode(found.layout))).layout.questions
+    assert name == asked.strip()
+
+
 def test_layout_can_be_told() -> None:
     """And what is missing then is said."""
     found = proposal({"a": ["1"], "b": ["2"]}, layout="long")

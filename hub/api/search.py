@@ -50,7 +50,7 @@ async def list_terms(request: StrictRequest) -> Terms:
     request.exchange.tenant_id = selection.tenant_id
     complete = await request.index.catch_up(selection.tenant_id)
     texts, found = await search.terms(request.pool, selection, wanted)
-    kept = [pair for pair in params.pairs(query) if pair[0] not in {"limit", "cursor", "q"}]
+    kept = [pair for pair in params.pairs(query) if pair[0] != "limit"]
     return Terms(
         texts=texts,
         complete=complete,

@@ -1,7 +1,7 @@
 """`hub bi`."""
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import click
 
@@ -10,6 +10,8 @@ from hub.cli.terminal import fail, print_table
 from hub.settings import Settings
 
 _NAME = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
+# What of a DSN says who connects. In its query it would win over what stands before the host.
+_OWN = ("user", "password", "passfile", "sslpassword")
 
 
 @click.group()
@@ -56,9 +58,16 @@ def create_reader(settings: Settings, name: str, tenants: tuple[str, ...]) -> No
 
     with migrated(settings) as dsn:
         password = run(make(dsn))
-        place = urlsplit(dsn)
     click.echo("How to connect, shown only now:", err=True)
-    click.echo(place._replace(netloc=f"{name}:{password}@{place.netloc.rpartition('@')[2]}").geturl())
+    click.echo(address_of(dsn, name, password))
+
+
+def address_of(dsn: str, name: str, password: str) -> str:
+    """Where the database is, with a name and a password in the place of the hub's own, wherever those stand."""
+    parts = urlsplit(dsn)
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    query = urlencode([pair for pair in pairs if pair[0] not in _OWN], safe="/:,")
+    return urlunsplit((parts.scheme, f"{name}:{password}@{parts.netloc.rpartition('@')[2]}", parts.path, query, ""))
 
 
 @bi.command("readers")

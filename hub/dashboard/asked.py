@@ -26,8 +26,6 @@ PERIODS: dict[Period, str] = {"30d": "30 days", "90d": "90 days", "12m": "12 mon
 _DAYS: dict[Period, int] = {"30d": 30, "90d": 90, "12m": 365}
 _LONG, _VERY_LONG = 45, 400
 _TICK = timedelta(microseconds=1)
-# What of a query is the period, and is replaced as a whole.
-PERIOD_NAMES = ("period", "from", "to", "since", "until")
 
 
 class Looking(Struct, kw_only=True, frozen=True, rename={"from_": "from"}):
@@ -102,9 +100,8 @@ class Asked(Struct, kw_only=True, frozen=True):
 
     def link(self, *without: str, **changes: str | None) -> str:
         """The address of this look, changed."""
-        given = {name.rstrip("_"): value for name, value in changes.items()}
-        kept = [(name, value) for name, value in self.pairs if value and name not in without and name not in given]
-        return "./?" + urlencode([*kept, *((name, value) for name, value in given.items() if value)])
+        kept = [(name, value) for name, value in self.pairs if value and name not in without and name not in changes]
+        return "./?" + urlencode([*kept, *((name, value) for name, value in changes.items() if value)])
 
     @property
     def period(self) -> str:

@@ -263,8 +263,8 @@ def stacked(parts: Sequence[tuple[str, str, int, str | None]]) -> list[Slice]:
 
 
 def place(value: float, low: float, high: float) -> float:
-    """Where a value stands between two others, in percent."""
-    return round(100 * (min(max(value, low), high) - low) / (high - low), 2)
+    """Where a value stands between two others, in percent; in the middle, where these are one."""
+    return round(100 * (min(max(value, low), high) - low) / (high - low), 2) if high > low else 50.0
 
 
 def _thinned(ticks: Sequence[Tick]) -> list[Tick]:

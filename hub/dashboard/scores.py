@@ -7,10 +7,8 @@ from typing import Any
 from msgspec import Struct
 
 from hub.db.measures import BOOLEAN, CES, CSAT, NPS, NUMBER, RATING, Metric
-from hub.metrics import Boolean, Ces, Csat, Measure, Nps, Numbers
+from hub.metrics import Boolean, Ces, Csat, Measure, Nps, Numbers, Z
 from hub.model import FieldType
-
-_Z = 1.96
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -49,7 +47,7 @@ def _known(measure: Any) -> tuple[float, float] | None:
 def _of_mean(mean: float | None, sd: float | None, count: int) -> tuple[float, float] | None:
     if mean is None or sd is None:
         return None
-    margin = _Z * sd / count**0.5
+    margin = Z * sd / count**0.5
     return mean - margin, mean + margin
 
 

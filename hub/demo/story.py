@@ -21,7 +21,6 @@ T = TypeVar("T")
 TENANT = "demo"
 WEEKS = 78
 RELEASE = WEEKS - 9
-PLANS = ("free", "pro", "enterprise")
 
 _SEED = 4
 _PEOPLE = 2400

@@ -59,7 +59,8 @@ OfResponse = Literal["submission_id", "user_id", "email", "collected_at", "updat
 # Columns that tell of each answer in a long table.
 OfAnswer = Literal["field_id", "field_label", "field_type", "group_id", "group_label", "value", "value_id"]
 Beside = Literal["attribute", "attributes", "ignore"]
-Header = Annotated[str, Meta(min_length=1, max_length=2048)]
+# What a column is called, or in a long table a question: often all that was asked.
+Words = Annotated[str, Meta(min_length=1, max_length=2048)]
 SEVERAL = ("submission_id", *get_args(Beside))
 
 TRUE = ("true", "1", "yes", "y", "x", "on")
@@ -92,9 +93,9 @@ class Layout(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     name: Name | None = None
     layout: Literal["wide", "long"]
     decimal: Literal[".", ","] = "."
-    columns: Annotated[dict[Header, Meaning], Meta(max_length=MOST_COLUMNS)]
-    questions: Annotated[dict[Key, Meaning], Meta(max_length=MOST_COLUMNS)] = {}
-    """In a long table: what its type column does not say, by `field_id`."""
+    columns: Annotated[dict[Words, Meaning], Meta(max_length=MOST_COLUMNS)]
+    questions: Annotated[dict[Words, Meaning], Meta(max_length=MOST_COLUMNS)] = {}
+    """In a long table: what its type column does not say, by `field_id`, which in a record keeps its beginning if it is long."""
 
 
 class Table(Form, frozen=True, kw_only=True):

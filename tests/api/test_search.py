@@ -1,5 +1,6 @@
 """Text answers are found by their words, in their language, by whoever may read them; and nothing that is gone is."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
@@ -198,6 +199,18 @@ async def test_of_long_texts_the_parts_with_hits_are_shown(client: httpx.AsyncCl
 
     assert "<mark>export</mark>" in record["highlight"]
     assert len(record["highlight"]) < 600
+
+
+async def test_text_of_any_length_costs_no_other_its_place(client: httpx.AsyncClient, connection: Connection) -> None:
+    """One that was moved over may be longer than one that is posted, and have more words than Postgres can index."""
+    await store(client, "the export", "endless")
+    await connection.execute(
+        """update feedback_records set value_text =
+        (select string_agg(md5(n::text), ' ') from generate_series(1, 40000) as n) where value_text = 'endless'"""
+    )
+    assert await found(client, "export") == ["the export"]
+    assert len(await found(client, hashlib.md5(b"1").hexdigest())) == 1
+    assert (await terms(client))["texts"] == 2
 
 
 @pytest.mark.parametrize("latest", [5000, 3])

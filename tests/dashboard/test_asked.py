@@ -62,7 +62,8 @@ def test_a_link_changes_one_thing_and_keeps_the_others() -> None:
     looked = read("tenant_id=acme&language=de&q=a%26b&from=2026-09-09")
     assert looked.link(q="c d") == "./?tenant_id=acme&language=de&from=2026-09-09&q=c+d"
     assert looked.link("from", language=None) == "./?tenant_id=acme&q=a%26b"
-    assert looked.link(from_="2026-01-01") == "./?tenant_id=acme&language=de&q=a%26b&from=2026-01-01"
+    assert looked.link(**{"from": "2026-01-01"}) == "./?tenant_id=acme&language=de&q=a%26b&from=2026-01-01"
+    assert looked.link("from", "q", **{"metadata.plan_": "x"}) == "./?tenant_id=acme&language=de&metadata.plan_=x"
 
 
 def test_another_tenant_is_refused() -> None:

@@ -8,6 +8,8 @@ from html import unescape
 import httpx
 import pytest
 
+from hub.dashboard.scores import SCORES
+from hub.model import FieldType
 from tests.conftest import API_KEY, make_record
 
 
@@ -61,3 +63,9 @@ async def test_a_score_that_stands_for_another_says_so(
     text = await page(client, query, scored("nps"), scored("rating"))
     assert "NPS over time" in text
     assert (words in text) if words else ("The score" not in text)
+
+
+@pytest.mark.parametrize("kind", ["number", "rating"])
+async def test_answers_that_are_all_the_same_have_a_page(client: httpx.AsyncClient, kind: FieldType) -> None:
+    text = await page(client, f"field_id={kind}", scored(kind), scored(kind, submission_id="s2"))
+    assert f"{SCORES[kind].name} by language" in text

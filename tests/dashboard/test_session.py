@@ -147,6 +147,7 @@ async def test_the_cookie_opens_the_pages_and_not_the_api(browser: httpx.AsyncCl
         ({"sec-fetch-site": "same-origin", "origin": "http://hub.test"}, False),
         ({"origin": "http://evil.test"}, True),
         ({"origin": "null"}, True),
+        ({"origin": "http://["}, True),
         ({"origin": "http://hub.test"}, False),
     ],
 )
@@ -170,6 +171,7 @@ async def test_a_link_from_another_site_is_asked_again_from_here(browser: httpx.
     [
         "https://evil.test/",
         "//evil.test",
+        "//[",
         "/\\evil.test",
         "javascript:alert(1)",
         "../x",
