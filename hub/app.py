@@ -56,8 +56,9 @@ def create_app(settings: Settings) -> Edge:
         app.state.pool = await db.open_pool(settings)
         app.state.writer = Writer(app.state.pool)
         app.state.batches = Gate(settings.batch_concurrency, "batches")
-        # Of all batches together, so that a connection is left for everything else.
-        app.state.storing = asyncio.Semaphore(2 * settings.batch_concurrency)
+        # Chunks of all batches together, so that a connection is left for everything else.
+        chunks = min(2 * settings.batch_concurrency, db.planning_connections(settings) - 1)
+        app.state.storing = asyncio.Semaphore(max(1, chunks))
         app.state.exports = Gate(settings.export_concurrency, "exports")
         app.state.settings = settings
         app.state.index = Index(app.state.pool)

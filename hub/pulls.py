@@ -7,9 +7,9 @@ import msgspec
 from msgspec import Raw, Struct, structs
 
 from hub import credentials, intake
-from hub.api.problems import Unprocessable
+from hub.api.problems import Problem, Unprocessable, from_exception
 from hub.credentials import Credentials, Vault
-from hub.db import Pool, deliveries, forms, pulls, submissions
+from hub.db import Pool, deliveries, forms, pulls, submissions, unavailable
 from hub.db.connections import ConnectionRow
 from hub.db.deliveries import Unread
 from hub.db.erasures import Markers
@@ -136,26 +136,30 @@ async def _store(tools: Tools, row: ConnectionRow, form_id: str, payloads: Seque
     for payload in payloads:
         try:
             tally = await intake.take_for(tools.pool, tools.markers, row, payload, Given(form_id=form_id))
-        except NotOfSourceError as error:
-            await _reject(tools, row, form_id, payload, str(error))
+        except Exception as error:
+            if unavailable(error):
+                raise
+            # Whatever it is, a mistake of ours included, must not cost the answers behind it: every later pull would meet it again.
+            problem = Unprocessable(str(error)) if isinstance(error, NotOfSourceError) else from_exception(error, "")
+            await _reject(tools, row, form_id, payload, problem)
             kept += 1
             continue
         stored += tally.submissions - tally.stale
         if tally.errors:
-            await _reject(tools, row, form_id, payload, "; ".join(error.problem for error in tally.errors))
+            problem = Unprocessable("; ".join(error.problem for error in tally.errors))
+            await _reject(tools, row, form_id, payload, problem)
             kept += 1
     return stored, kept
 
 
-async def _reject(tools: Tools, row: ConnectionRow, form_id: str, payload: Raw, reason: str) -> None:
+async def _reject(tools: Tools, row: ConnectionRow, form_id: str, payload: Raw, problem: Problem) -> None:
     """Keeps a payload as a delivery that cannot be read is kept: once, though every pull may bring it again."""
-    problem = Unprocessable(reason)
     document = problem.document(base=tools.settings.problem_base_url, instance="", request_id="")
     unread = Unread(
         raw=bytes(payload).decode(),
         status=problem.status,
         problem=Raw(msgspec.json.encode(document)),
-        error=f"A response is kept, because it could not be stored: {reason}",
+        error=f"A response is kept, because it could not be stored: {problem.detail}",
         form_id=form_id,
     )
     name = tools.vault.digest(b"pull " + bytes(payload))

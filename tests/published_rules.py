@@ -28,7 +28,7 @@ REFUSED = [
     (r"GET /v1/analytics/.*", "tz", r"must be a time zone .*"),
     (r"GET /v1/analytics/.*", "field_type", r"must be \w+ for this metric, .*"),
     (r"GET /v1/analytics/\w+", "field_id", r"selects answers on several scales, .*"),
-    (r"GET /v1/analytics/ranking", "field_group_id", r"is required: .*"),
+    (r"GET /v1/analytics/ranking", "field_group_id", r"is required, one of them .*"),
     # `strict=true` holds a value to the type beside it.
     (
         r"POST .*/(batch|retry)",
@@ -36,6 +36,7 @@ REFUSED = [
         r"does not fit field_type \w+|is required for field_type \w+|must be between 0 and 10",
     ),
     # A parameter and what each record says are compared.
+    (r"POST .*/batch", "", r"(atomic=true|first_line) needs a .*"),
     (r"POST .*/batch", "tenant_id", r"must be .* or absent, as the parameter tenant_id says"),
     # Its content was made by the server; a schema sees its letters.
     (r"GET .*/(feedback-records(/search)?|rejects|submissions|changes)", "cursor", r"omit it for the first page, .*"),

@@ -330,6 +330,23 @@ async def test_a_response_that_cannot_be_read_costs_no_other(
     )
 
 
+async def test_a_response_that_nobody_thought_of_costs_no_other(
+    tools: Tools, row: ConnectionRow, vendor: FormbricksServer, connection: Connection
+) -> None:
+    """The next pull would meet it again, and never come further. Here the table refuses it."""
+    vendor.respond(SURVEY_ID, "r1", data={"nps_main": 1})
+    vendor.respond(SURVEY_ID, "r2", data={"nps_main": 2})
+    await connection.execute("alter table feedback_records add constraint odd check (submission_id <> 'r1')")
+    try:
+        *_, last = await pulled(tools, row)
+    finally:
+        await connection.execute("alter table feedback_records drop constraint odd")
+    assert (last.fetched, last.kept) == (2, 1)
+    assert await submissions_of(connection) == ["r2"]
+    (reject,) = await connection.fetch("select * from rejects")
+    assert json.loads(reject["problem"])["detail"] == "An unexpected error occurred"
+
+
 async def test_what_was_pulled_and_kept_is_tried_again_with_its_form(
     tools: Tools, connection: Connection, client: httpx.AsyncClient
 ) -> None:

@@ -26,7 +26,9 @@ from hub.model import RecordFilter, SubmissionFilter, shown
 GROUPS = f"must be one of: {', '.join(COLUMNS)}, metadata.<path>, answer:<field_id>"
 ZONE = "must be a time zone of the IANA database, such as Europe/Berlin"
 PERIOD = "needs since: what a period is compared with is the one before it, of the same length"
-QUESTION = "is required: ranks of different questions have nothing in common"
+QUESTION = (
+    "is required, one of them unless group_by is field_group_id: ranks of different questions have nothing in common"
+)
 NO_PERIOD = "there is no period of this length before since"
 FUTURE = "must not be in the future: a period that is compared and has no until ends now"
 TOO_MANY = f"makes more than {MAX_BUCKETS} buckets; take a longer one, or a shorter period with since and until"
@@ -51,7 +53,7 @@ def asked(query: bytes, metric: Metric[Any], tenant_id: str | None) -> tuple[Rec
             yield InvalidParam(
                 "field_type", f"must be {' or '.join(metric.field_types)} for this metric, or be left out"
             )
-        if metric is measures.RANKING and not given.get("field_group_id"):
+        if metric is measures.RANKING and not _one_question(given):
             yield InvalidParam("field_group_id", QUESTION)
         if isinstance(group_by := given.get("group_by"), str) and analytics.dimension(group_by) is None:
             yield InvalidParam("group_by", GROUPS)
@@ -62,6 +64,13 @@ def asked(query: bytes, metric: Metric[Any], tenant_id: str | None) -> tuple[Rec
     if breakdown.compare is not None and selection.until is None:
         selection = structs.replace(selection, until=now)
     return selection, breakdown
+
+
+def _one_question(given: Mapping[str, object]) -> bool:
+    """Whether ranks of one question are counted, or of each by itself."""
+    questions = given.get("field_group_id") or ()
+    assert isinstance(questions, tuple)  # noqa: S101 - as read
+    return len(questions) == 1 or (bool(questions) and given.get("group_by") == "field_group_id")
 
 
 def _time_faults(given: Mapping[str, object], now: datetime) -> Iterator[InvalidParam]:

@@ -153,6 +153,8 @@ async def create_feedback_records(request: StrictRequest) -> Response[bytes]:
     format_, encoding = _format(request), _encoding(request)
     if wanted.atomic and format_ != "json":
         raise BadRequest("atomic=true needs a JSON body: a stream is stored chunk by chunk")
+    if wanted.first_line is not None and format_ == "json":
+        raise BadRequest("first_line needs a stream: a JSON body has no lines")
     intake = _Intake(request, wanted, format_)
     with request.app.state.batches:
         try:

@@ -25,7 +25,7 @@ async def search_feedback_records(request: StrictRequest) -> Json:
     `-` before what must not be there. Without it, all text answers. `segment` is by the NPS answer of the same submission.
     """
     selection, wanted = params.read(
-        request.scope["query_string"], RecordFilter, Search, tenant_id=request.principal.tenant_id
+        request.scope["query_string"], RecordFilter, Search, tenant_id=request.principal.tenant_id, closed=True
     )
     request.exchange.tenant_id = selection.tenant_id
     complete = await request.index.catch_up(selection.tenant_id)

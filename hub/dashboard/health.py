@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from hub.api.auth import Principal
 from hub.dashboard.render import NOTHING, day, minute
 from hub.dashboard.together import together
 from hub.dashboard.view import Bar, Connected, Delivered, Health, Sent
@@ -15,11 +16,11 @@ from hub.metrics import Completion, Report, Volume
 _BATCHES, _REASONS = 5, 5
 
 
-async def health(pool: Pool, tenant_id: str, key_tenant_id: str | None) -> Health:
-    """But for the sources."""
+async def health(pool: Pool, tenant_id: str, owner: Principal) -> Health:
+    """But for the sources. Connections are for those who may manage them, as over HTTP."""
     connected, latest, reasons = await together(
-        connections.listed(pool, tenant_id),
-        batches.latest(pool, tenant_id, key_tenant_id, _BATCHES),
+        _connections(pool, tenant_id, owner),
+        batches.latest(pool, tenant_id, owner.tenant_id, _BATCHES),
         rejects.reasons(pool, tenant_id, _REASONS),
     )
     return Health(
@@ -27,6 +28,10 @@ async def health(pool: Pool, tenant_id: str, key_tenant_id: str | None) -> Healt
         batches=[_sent(batch) for batch in latest],
         rejects=[Bar(label=reason, count=count, width=0) for reason, count in reasons],
     )
+
+
+async def _connections(pool: Pool, tenant_id: str, owner: Principal) -> list[ConnectionRow]:
+    return await connections.listed(pool, tenant_id) if "admin" in owner.scopes else []
 
 
 def delivered(sources: Report[Volume], ended: Report[Completion], fields: Sequence[Field]) -> list[Delivered]:

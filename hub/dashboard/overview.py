@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import structs
 
 from hub.api.analytics import TOO_MANY
+from hub.api.auth import Principal
 from hub.api.problems import InvalidParam, ValidationFailed
 from hub.dashboard import charts
 from hub.dashboard.asked import PERIODS, Asked
@@ -54,9 +55,7 @@ _AT_ONCE = 3
 _NOT_CHIPS = {"tenant_id", "source_id", "field_id", "since", "until"}
 
 
-async def overview(
-    pool: Pool, index: Index, asked: Asked, tenants: Sequence[str], key_tenant_id: str | None
-) -> Overview:
+async def overview(pool: Pool, index: Index, asked: Asked, tenants: Sequence[str], owner: Principal) -> Overview:
     """Everything on the page. What can be asked at the same time is."""
     ask = partial(_found, pool, asyncio.Semaphore(_AT_ONCE))
     volume, sources, catalog, members = await together(
@@ -77,7 +76,7 @@ async def overview(
     chosen = asked.looking.score if asked.looking.score in names else next(iter(names), None)
     said, incoming, (every, some), volume_before, detail, answered, *reports = await together(
         words(pool, index, asked),
-        health(pool, asked.selection.tenant_id, key_tenant_id),
+        health(pool, asked.selection.tenant_id, owner),
         ended(pool, asked),
         _before(ask, VOLUME, asked),
         _detail(ask, asked, chosen, group_by),

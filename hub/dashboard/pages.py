@@ -159,7 +159,7 @@ async def _front(request: StrictRequest) -> Response[str]:
         raise NothingYetError
     looked = asked.read(query, owner.tenant_id, datetime.now(UTC))
     request.exchange.tenant_id = looked.selection.tenant_id
-    view = await overview(request.pool, request.index, looked, names, owner.tenant_id)
+    view = await overview(request.pool, request.index, looked, names, owner)
     return page("overview.html", view=view, tenant=view.tenant)
 
 

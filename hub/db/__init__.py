@@ -103,12 +103,17 @@ class Pool:
         await self._planned.close()
 
 
+def planning_connections(settings: Settings) -> int:
+    """How many connections of a pool plan each statement: half of them, and the odd one."""
+    return settings.database_max_conns - settings.database_max_conns // 2
+
+
 async def open_pool(settings: Settings) -> Pool:
     """Opens no connection yet: a hub whose database is away starts all the same, and answers 503 until it is back."""
-    most = settings.database_max_conns
+    planning = planning_connections(settings)
     return Pool(
-        await _open(settings, most - most // 2),
-        await _open(settings, max(1, most // 2), init=_plan_once),
+        await _open(settings, planning),
+        await _open(settings, max(1, settings.database_max_conns - planning), init=_plan_once),
         settings.database_acquire_timeout_seconds,
     )
 

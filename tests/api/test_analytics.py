@@ -214,6 +214,22 @@ async def test_what_cannot_be_asked(client: httpx.AsyncClient, query: str, name:
     assert reason in (None, fault["reason"])
 
 
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("", 400),
+        ("&field_group_id=a", 200),
+        ("&field_group_id=a&field_group_id=b", 400),
+        ("&field_group_id=a&field_group_id=b&group_by=field_group_id", 200),
+        ("&group_by=field_group_id", 400),
+    ],
+)
+async def test_ranks_of_several_questions_are_counted_apart(client: httpx.AsyncClient, query: str, status: int) -> None:
+    answer = await client.get(f"{URL}/ranking?tenant_id=acme{query}")
+    assert answer.status_code == status
+    assert [fault["name"] for fault in answer.json().get("invalid_params", [])] == ["field_group_id"] * (status == 400)
+
+
 async def test_a_bound_key_measures_its_own_tenant(client: httpx.AsyncClient, bound: httpx.AsyncClient) -> None:
     """Also when groups are made by an answer, which is looked up beside the selection."""
     await stored(client, score(9), {**score(0), "tenant_id": "other"})

@@ -505,6 +505,7 @@ async def test_a_part_of_a_file_may_say_where_it_begins(client: httpx.AsyncClien
         (reject,) = (await client.get("/v1/rejects", params={"batch_id": body["batch_id"]})).json()["data"]
         assert reject["position"] == 1001
     await send_text(client, "{}", "application/x-ndjson", status=400, first_line=0)
+    await send_text(client, "[]", "application/json", status=400, first_line=1)
 
 
 async def test_a_batch_is_seen_by_who_may(client: httpx.AsyncClient, bound: httpx.AsyncClient) -> None:

@@ -82,6 +82,12 @@ async def test_words_are_found_in_any_form(client: httpx.AsyncClient, q: str, ex
     assert sorted(await found(client, q)) == sorted(expected)
 
 
+async def test_a_mistyped_filter_is_told(client: httpx.AsyncClient) -> None:
+    """Or it would show everybody's comments."""
+    answer = await client.get("/v1/feedback-records/search?tenant_id=acme&q=x&segement=detractor")
+    assert answer.json()["invalid_params"] == [{"name": "segement", "reason": "is not a recognized parameter"}]
+
+
 async def test_each_text_is_read_in_its_language(client: httpx.AsyncClient) -> None:
     """A word finds its forms in the language it is in; in one that Postgres does not know, it finds itself."""
     await store(client, "Die Häuser sind schön", language="de-AT")

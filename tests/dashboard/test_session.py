@@ -10,11 +10,13 @@ import pytest
 from cryptography.fernet import Fernet
 from msgspec import structs
 
+from hub.api.auth import Scope
 from hub.api.edge import Edge
 from hub.app import create_app
 from hub.dashboard.session import Sessions
 from hub.db import keys
 from hub.settings import Settings
+from tests.api.test_connections import body
 from tests.conftest import API_KEY, SECRET_KEY, client_of, make_record
 
 PAGES = ["/", "/records?tenant_id=acme", "/export?tenant_id=acme"]
@@ -91,6 +93,19 @@ async def test_a_revoked_key_ends_the_session(
     await keys.revoke(connection, str(key_id))
     app.litestar.state.keyring._seen.clear()  # noqa: SLF001 - it would be forgotten two seconds later
     assert (await browser.get("/")).headers["location"] == "sign-in"
+
+
+@pytest.mark.parametrize(("scopes", "shown"), [(["read"], False), (["read", "admin"], True)])
+async def test_connections_are_shown_to_who_may_manage_them(
+    browser: httpx.AsyncClient, connection: "asyncpg.Connection[asyncpg.Record]", scopes: list[Scope], shown: bool
+) -> None:
+    bearer = {"authorization": f"Bearer {API_KEY}"}
+    assert (await browser.post("/v1/feedback-records", json=make_record(), headers=bearer)).status_code == 201
+    made = await browser.post("/v1/connections", json=body(name="Of the shop"), headers=bearer)
+    assert made.status_code == 201
+    key, _ = await keys.create(connection, name="k", scopes=scopes, tenant_id=None, expires_at=None)
+    await sign_in(browser, key)
+    assert ("Of the shop" in (await browser.get("/?tenant_id=acme&period=all")).text) is shown
 
 
 async def test_signing_out_forgets_the_key(browser: httpx.AsyncClient) -> None:
