@@ -22,8 +22,8 @@ from hub.sources.interface import Given, NotOfSourceError, Options, UnreadableEr
 from hub.streams import Item
 
 _NOT_FOUND = 404
-# A response whose rows go on for longer is sent in parts, which the hub puts together.
-_MOST_ROWS = 500
+# A response whose rows go on for longer is sent in parts, which the hub puts together; a question with rows in two parts keeps the later.
+_MOST_BYTES = 4 * 1024 * 1024
 
 
 class UnusableMappingError(Exception):
@@ -83,15 +83,17 @@ class Rows:
                 f"The mapping does not say what {', '.join(unknown)} is; `ignore` is an answer, too"
             )
         group: list[Item] = []
+        size = 0
         last: tuple[str, ...] | None = None
         for row in rows:
             key = self._key(header, row)
-            if group and (key is None or key != last or len(group) == _MOST_ROWS):
+            if group and (key is None or key != last or size > _MOST_BYTES):
                 yield _joined(group)
-                group = []
+                group, size = [], 0
                 if key is not None and key == last:
                     self._parts.add(row.line)
             group.append(row)
+            size += len(row.raw)
             last = key
         if group:
             yield _joined(group)

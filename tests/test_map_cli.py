@@ -90,10 +90,10 @@ def test_rows_of_one_response_are_kept_together(served: Served, tmp_path: Path) 
 
 
 def test_behind_a_long_response_the_right_row_is_rejected(served: Served, tmp_path: Path) -> None:
-    """One of more rows than are sent together is still one response to the hub, which names the wrong one by its number."""
+    """One that is too long to be sent at once is still one response to the hub, which names the wrong one by its number."""
     table, rejects = tmp_path / "long.csv", tmp_path / "rejects"
     header, row = "response_id,question_id,type,answer,submitted_at\n", "{},q{},text,words,{}\n"
-    rows = [row.format("r1", number, "2026-08-14") for number in range(501)]
+    rows = [row.format("r1", number, "2026-08-14").replace("words", "words " * 1500) for number in range(501)]
     rows += [row.format("r2", 1, "2026-08-14"), row.format("r3", 1, "soon"), row.format("r4", 1, "2026-08-14")]
     table.write_text(header + "".join(rows[:-2]))
     mapping = mapped(tmp_path, table)
