@@ -72,6 +72,12 @@ class Databases:
                 await connection.execute(f"drop database if exists {_name(dsn)} with (force)")
 
     async def _join(self, dsn: str) -> None:
+        # One database at a time, whoever asks: when several joined their nodes at once, Citus lost a connection of its own.
+        async with connect(self.server) as turn:
+            await turn.execute("select pg_advisory_lock(hashtext('join'))")
+            await self._join_alone(dsn)
+
+    async def _join_alone(self, dsn: str) -> None:
         coordinator, *workers = [_at(node, _name(dsn)) for node in await self._nodes()]
         for worker in workers:
             async with connect(worker) as connection:
