@@ -112,9 +112,9 @@ def _paths(values: dict[str, list[str]], faults: list[InvalidParam]) -> Iterator
             if not all(path.split(".")) or "\0" in path:
                 raise Unreadable(PATH)  # noqa: TRY301 - one place makes faults of reasons
             if len(path) > MAX_PATH:
-                raise Unreadable(f"must be at most {MAX_PATH} characters after metadata.")  # noqa: TRY301
+                raise Unreadable(f"must be at most {MAX_PATH} characters after metadata.")  # noqa: TRY301 - as above
             if number >= MAX_PATHS:
-                raise Unreadable(f"at most {MAX_PATHS} members of metadata can be asked for")  # noqa: TRY301
+                raise Unreadable(f"at most {MAX_PATHS} members of metadata can be asked for")  # noqa: TRY301 - as above
             yield MetadataIs(path, tuple(str(value) for value in _several(_METADATA_VALUE, texts)))
         except Unreadable as reason:
             faults.append(InvalidParam(name[:MAX_PATH], str(reason)))

@@ -62,7 +62,7 @@ def backfill(  # noqa: PLR0913, PLR0917 - what a command line gives
 
     Plain, gzip or zstd. Sent again it changes nothing: what the hub has is skipped.
     """
-    from hub import backfill as job  # noqa: PLC0415
+    from hub import backfill as job  # noqa: PLC0415 - when it runs
 
     if resume and str(file) == "-":
         raise click.UsageError("--resume needs a file: a stream cannot be read again")
@@ -92,7 +92,7 @@ def backfill(  # noqa: PLR0913, PLR0917 - what a command line gives
 
 
 def _mapped(plan: "job.Plan", mapping: Path) -> "job.Plan":
-    from hub import tables  # noqa: PLC0415
+    from hub import tables  # noqa: PLC0415 - when it runs
 
     text = mapping.read_bytes()
     try:
@@ -112,8 +112,8 @@ def _send(  # noqa: PLR0913 - what a command line gives
     resume: bool,
     rejects: Path | None,
 ) -> "job.State":
-    from hub import backfill as job  # noqa: PLC0415
-    from hub import tables  # noqa: PLC0415
+    from hub import backfill as job  # noqa: PLC0415 - when it runs
+    from hub import tables  # noqa: PLC0415 - when it runs
 
     with hub_client(settings, url, key) as client:
         # A key that may only write is enough for records.
@@ -139,8 +139,8 @@ def _send(  # noqa: PLR0913 - what a command line gives
 
 def _try(file: Path, plan: "job.Plan", rejects: Path | None) -> "job.State":
     """A mapping is tried without a hub."""
-    from hub import backfill as job  # noqa: PLC0415
-    from hub import tables  # noqa: PLC0415
+    from hub import backfill as job  # noqa: PLC0415 - when it runs
+    from hub import tables  # noqa: PLC0415 - when it runs
 
     assert plan.mapping is not None  # noqa: S101 - or there would be nothing to try
     upload = tables.Trial(
@@ -153,7 +153,7 @@ def _try(file: Path, plan: "job.Plan", rejects: Path | None) -> "job.State":
 
 def _check_source(source: str, form_id: str | None, on_conflict: str | None, *, dry_run: bool, mapped: bool) -> None:
     """What cannot be meant is a mistake to be told, not an option to be ignored."""
-    from hub.backfill import OWN_SOURCES  # noqa: PLC0415
+    from hub.backfill import OWN_SOURCES  # noqa: PLC0415 - when it runs
 
     if mapped and source != "csv":
         raise click.UsageError("--map is for CSV files")
@@ -180,9 +180,9 @@ def _backfill(  # noqa: PLR0913 - the parts of a backfill
     upload: "job.Upload", file: Path, plan: "job.Plan", *,
     start: "job.State", ledger: "job.Ledger | None", rejects: Path | None,
 ) -> "job.State":  # fmt: skip
-    from hub import backfill as job  # noqa: PLC0415
-    from hub.client import RefusedError, UnreachableError  # noqa: PLC0415
-    from hub.progress import Meter  # noqa: PLC0415
+    from hub import backfill as job  # noqa: PLC0415 - when it runs
+    from hub.client import RefusedError, UnreachableError  # noqa: PLC0415 - when it runs
+    from hub.progress import Meter  # noqa: PLC0415 - when it runs
 
     piped = str(file) == "-"
     complaints = iter(range(_MOST_COMPLAINTS))

@@ -34,10 +34,10 @@ class Role(click.ParamType[str]):
 @click.pass_obj
 def create_reader(settings: Settings, name: str, tenants: tuple[str, ...]) -> None:
     """Create a role that reads the views, for its tenants only, and show how to connect, this once."""
-    import asyncpg  # noqa: PLC0415
+    import asyncpg  # noqa: PLC0415 - when it runs
 
-    from hub.db import bi as stored  # noqa: PLC0415
-    from hub.db.migrate import HAS_CITUS  # noqa: PLC0415
+    from hub.db import bi as stored  # noqa: PLC0415 - when it runs
+    from hub.db.migrate import HAS_CITUS  # noqa: PLC0415 - when it runs
 
     wanted = [tenant.strip() for tenant in tenants]
     if not all(wanted):
@@ -74,7 +74,7 @@ def address_of(dsn: str, name: str, password: str) -> str:
 @click.pass_obj
 def readers(settings: Settings) -> None:
     """List the readers and their tenants."""
-    from hub.db import bi as stored  # noqa: PLC0415
+    from hub.db import bi as stored  # noqa: PLC0415 - when it runs
 
     async def read(dsn: str) -> list[tuple[str, list[str]]]:
         async with connect(dsn) as connection:
@@ -90,9 +90,9 @@ def readers(settings: Settings) -> None:
 @click.pass_obj
 def drop_reader(settings: Settings, name: str) -> None:
     """Drop a reader. Connections it has open see nothing any more."""
-    import asyncpg  # noqa: PLC0415
+    import asyncpg  # noqa: PLC0415 - when it runs
 
-    from hub.db import bi as stored  # noqa: PLC0415
+    from hub.db import bi as stored  # noqa: PLC0415 - when it runs
 
     async def end(dsn: str) -> bool:
         async with connect(dsn) as connection:

@@ -73,7 +73,7 @@ def connect_formbricks(
     settings: Settings, api_key: str, base_url: str | None, accept_unsigned: bool, **wish: object
 ) -> None:
     """Connect a Formbricks workspace, with an API key that may manage it."""
-    from hub.credentials import Formbricks  # noqa: PLC0415
+    from hub.credentials import Formbricks  # noqa: PLC0415 - when it runs
 
     opened = Formbricks(api_key=api_key, accept_unsigned=accept_unsigned)
     _connect(settings, "formbricks", opened, base_url, _wish(wish))
@@ -91,7 +91,7 @@ def connect_formbricks(
 @_common
 def connect_typeform(settings: Settings, access_token: str, base_url: str | None, **wish: object) -> None:
     """Connect a Typeform account, with a token that may read forms and responses and write webhooks."""
-    from hub.credentials import Typeform  # noqa: PLC0415
+    from hub.credentials import Typeform  # noqa: PLC0415 - when it runs
 
     _connect(settings, "typeform", Typeform(access_token=access_token), base_url, _wish(wish))
 
@@ -111,7 +111,7 @@ def connect_typeform(settings: Settings, access_token: str, base_url: str | None
 @_common
 def connect_satismeter(settings: Settings, api_key: str, project_id: str, base_url: str | None, **wish: object) -> None:
     """Connect a SatisMeter project."""
-    from hub.credentials import SatisMeter  # noqa: PLC0415
+    from hub.credentials import SatisMeter  # noqa: PLC0415 - when it runs
 
     opened = SatisMeter(api_key=api_key, project_id=project_id)
     _connect(settings, "satismeter", opened, base_url, _wish(wish))
@@ -125,9 +125,9 @@ def _wish(options: dict[str, object]) -> Wish:
 
 
 def _connect(settings: Settings, source: str, opened: "Credentials", base_url: str | None, wish: Wish) -> None:
-    from hub import pulls  # noqa: PLC0415
-    from hub.db import connections  # noqa: PLC0415
-    from hub.sources import SOURCES  # noqa: PLC0415
+    from hub import pulls  # noqa: PLC0415 - when it runs
+    from hub.db import connections  # noqa: PLC0415 - when it runs
+    from hub.sources import SOURCES  # noqa: PLC0415 - when it runs
 
     async def work(tools: "Tools") -> None:
         name = wish.name or SOURCES[source].ABOUT.title
@@ -181,8 +181,8 @@ async def _delivers(settings: Settings, wish: Wish) -> bool:
     """Whether the vendor delivers. It cannot to an address that is not on the internet; then pulling remains."""
     if wish.pull_only:
         return False
-    from hub.pull.http import Outgoing, allowed_addresses  # noqa: PLC0415
-    from hub.pull.interface import AddressError  # noqa: PLC0415
+    from hub.pull.http import Outgoing, allowed_addresses  # noqa: PLC0415 - when it runs
+    from hub.pull.interface import AddressError  # noqa: PLC0415 - when it runs
 
     parts = urlsplit(settings.url)
     try:
@@ -203,8 +203,8 @@ async def _delivers(settings: Settings, wish: Wish) -> bool:
 async def _keep(  # noqa: PLR0913, PLR0917 - the columns of a row
     tools: "Tools", source: str, opened: "Credentials", base_url: str | None, name: str, forms: list[str], wish: Wish
 ) -> "ConnectionRow":
-    from hub.credentials import Kept, new_token  # noqa: PLC0415
-    from hub.db import connections, new_id  # noqa: PLC0415
+    from hub.credentials import Kept, new_token  # noqa: PLC0415 - when it runs
+    from hub.db import connections, new_id  # noqa: PLC0415 - when it runs
 
     sealed = tools.vault.columns(Kept(token=new_token(), credentials=opened))
     row = connections.NewConnection(
@@ -226,9 +226,9 @@ async def _keep(  # noqa: PLR0913, PLR0917 - the columns of a row
 
 async def _register(tools: "Tools", row: "ConnectionRow", api: "Vendor") -> None:
     """Has the vendor deliver, and keeps the secret that it tells this once. Without it there is no connection."""
-    from hub.credentials import Formbricks, hook_path  # noqa: PLC0415
-    from hub.db import connections  # noqa: PLC0415
-    from hub.pull.interface import VendorError  # noqa: PLC0415
+    from hub.credentials import Formbricks, hook_path  # noqa: PLC0415 - when it runs
+    from hub.db import connections  # noqa: PLC0415 - when it runs
+    from hub.pull.interface import VendorError  # noqa: PLC0415 - when it runs
 
     kept = tools.vault.open(row.source, row.credentials)
     url = tools.settings.url + hook_path(row.id, kept.token)

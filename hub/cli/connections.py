@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 from msgspec import structs
 
-from hub.cli.database import migrated, run
+from hub.cli.database import migrated, run, secret_of
 from hub.cli.terminal import fail, minute, print_table
 from hub.settings import Settings
 
@@ -27,7 +27,7 @@ def connections() -> None:
 @click.pass_obj
 def list_connections(settings: Settings, tenant_id: str | None) -> None:
     """List the connections, and how they fare."""
-    from hub.db import connections as stored  # noqa: PLC0415
+    from hub.db import connections as stored  # noqa: PLC0415 - when it runs
 
     async def read(tools: "Tools") -> "list[ConnectionRow]":
         return await stored.listed(tools.pool, tenant_id)
@@ -60,7 +60,7 @@ def resume(settings: Settings, connection: str) -> None:
 
 
 def _set_status(settings: Settings, name: str, status: "ConnectionStatus") -> None:
-    from hub.db import connections as stored  # noqa: PLC0415
+    from hub.db import connections as stored  # noqa: PLC0415 - when it runs
 
     async def work(tools: "Tools") -> None:
         found = await find(tools, name)
@@ -83,10 +83,10 @@ def disconnect(settings: Settings, connection: str, force: bool) -> None:
 
     What came through it stays.
     """
-    from hub import pulls  # noqa: PLC0415
-    from hub.credentials import KINDS, Kept, hook_path  # noqa: PLC0415
-    from hub.db import connections as stored  # noqa: PLC0415
-    from hub.pull.interface import VendorError  # noqa: PLC0415
+    from hub import pulls  # noqa: PLC0415 - when it runs
+    from hub.credentials import KINDS, Kept, hook_path  # noqa: PLC0415 - when it runs
+    from hub.db import connections as stored  # noqa: PLC0415 - when it runs
+    from hub.pull.interface import VendorError  # noqa: PLC0415 - when it runs
 
     async def work(tools: "Tools") -> None:
         row = await find(tools, connection)
@@ -118,7 +118,7 @@ def disconnect(settings: Settings, connection: str, force: bool) -> None:
 
 async def find(tools: "Tools", text: str) -> "ConnectionRow":
     """The connection of an id or a name."""
-    from hub.db import connections as stored  # noqa: PLC0415
+    from hub.db import connections as stored  # noqa: PLC0415 - when it runs
 
     rows = await stored.listed(tools.pool)
     found = [row for row in rows if str(row.id) == text.lower()] or [
@@ -132,19 +132,14 @@ async def find(tools: "Tools", text: str) -> "ConnectionRow":
 
 def run_with(settings: Settings, work: "Callable[[Tools], Awaitable[T]]") -> T:
     """What a command does with connections. What a vendor has to say against it is one line."""
-    from hub import pulls  # noqa: PLC0415
-    from hub import serve as server  # noqa: PLC0415
-    from hub.credentials import Vault  # noqa: PLC0415
-    from hub.db import open_pool  # noqa: PLC0415
-    from hub.db.erasures import Markers  # noqa: PLC0415
-    from hub.pull.interface import VendorError  # noqa: PLC0415
+    from hub import pulls  # noqa: PLC0415 - when it runs
+    from hub.credentials import Vault  # noqa: PLC0415 - when it runs
+    from hub.db import open_pool  # noqa: PLC0415 - when it runs
+    from hub.db.erasures import Markers  # noqa: PLC0415 - when it runs
+    from hub.pull.interface import VendorError  # noqa: PLC0415 - when it runs
 
     with migrated(settings) as dsn:
-        try:
-            secret_key = server.secret_of(settings)
-            server.check_secret(dsn, secret_key)
-        except server.StartError as error:
-            fail(str(error))
+        secret_key = secret_of(settings, dsn)
 
         async def opened() -> T:
             pool = await open_pool(structs.replace(settings, database_url=dsn))

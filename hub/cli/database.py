@@ -23,6 +23,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+def secret_of(settings: Settings, dsn: str) -> str:
+    """The SECRET_KEY of this database; ends the command where it is another's, or none."""
+    from hub import serve as server  # noqa: PLC0415 - when it runs
+
+    try:
+        secret_key = server.secret_of(settings)
+        server.check_secret(dsn, secret_key)
+    except server.StartError as error:
+        fail(str(error))
+    return secret_key
+
+
 @click.command()
 @click.option("--distributed", is_flag=True, help="Also distribute the tables by tenant_id. Needs the Citus extension.")
 @click.pass_obj
@@ -78,7 +90,7 @@ def open_database(settings: Settings) -> Iterator[str]:
     if settings.database_url is not None:
         yield settings.database_url
         return
-    from hub import serve as server  # noqa: PLC0415
+    from hub import serve as server  # noqa: PLC0415 - when it runs
 
     if not embedded.exists(settings.data_dir):
         made = settings.data_dir.absolute()
@@ -100,7 +112,7 @@ def database(settings: Settings) -> Iterator[str]:
 @contextmanager
 def migrated(settings: Settings) -> Iterator[str]:
     """The bundled database is brought up to date on the way; whoever runs their own decides when."""
-    from hub.db import migrate as migrations  # noqa: PLC0415
+    from hub.db import migrate as migrations  # noqa: PLC0415 - when it runs
 
     with database(settings) as dsn:
         if settings.database_url is None:
@@ -112,7 +124,7 @@ def migrated(settings: Settings) -> Iterator[str]:
 
 @asynccontextmanager
 async def connect(dsn: str, **session: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    import asyncpg  # noqa: PLC0415
+    import asyncpg  # noqa: PLC0415 - when it runs
 
     connection = await asyncpg.connect(dsn, server_settings=session)
     try:
@@ -123,9 +135,9 @@ async def connect(dsn: str, **session: str) -> AsyncIterator["asyncpg.Connection
 
 def run(work: Coroutine[object, object, T]) -> T:
     """What a command does with the database. That it cannot be reached is one line, not a traceback."""
-    import asyncpg  # noqa: PLC0415
+    import asyncpg  # noqa: PLC0415 - when it runs
 
-    from hub.db.migrate import MigrationError  # noqa: PLC0415
+    from hub.db.migrate import MigrationError  # noqa: PLC0415 - when it runs
 
     try:
         return asyncio.run(work)

@@ -32,8 +32,8 @@ def demo(settings: Settings, until: datetime | None) -> None:
 
     Answers of three survey tools and a file of the helpdesk go through the API like anybody's. Run again it moves the story on.
     """
-    from hub import serve as server  # noqa: PLC0415
-    from hub.demo import story  # noqa: PLC0415
+    from hub import serve as server  # noqa: PLC0415 - when it runs
+    from hub.demo import story  # noqa: PLC0415 - when it runs
 
     last = until.date() if until else datetime.now(UTC).date() - timedelta(days=1)
     earliest, latest = EARLIEST.date() + timedelta(weeks=story.WEEKS), LATEST.date()
@@ -84,10 +84,10 @@ async def _unwrapped(work: Coroutine[object, object, Told]) -> Told:
 
 async def _tell(settings: Settings, until: date) -> Told:
     """An application of its own in this process: what is stored went the way of every request, and no hub needs to run."""
-    from hub.api import logs  # noqa: PLC0415
-    from hub.app import create_app  # noqa: PLC0415
-    from hub.db import query  # noqa: PLC0415
-    from hub.demo import story, surveys  # noqa: PLC0415
+    from hub.api import logs  # noqa: PLC0415 - when it runs
+    from hub.app import create_app  # noqa: PLC0415 - when it runs
+    from hub.db import query  # noqa: PLC0415 - when it runs
+    from hub.demo import story, surveys  # noqa: PLC0415 - when it runs
 
     logs.configure("error")
     hub = Inside(create_app(settings), settings.api_key or "")

@@ -43,9 +43,9 @@ def _check_disk(settings: Settings) -> bool:
 
 
 def _check_database(settings: Settings) -> bool:
-    import asyncpg  # noqa: PLC0415
+    import asyncpg  # noqa: PLC0415 - when it runs
 
-    from hub.db import server  # noqa: PLC0415
+    from hub.db import server  # noqa: PLC0415 - when it runs
 
     async def look(dsn: str) -> server.Server:
         async with connect(dsn) as connection:

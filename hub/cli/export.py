@@ -47,7 +47,7 @@ def export(  # noqa: PLR0913, PLR0917 - what a command line gives
     filters: dict[str, list[str]], escape_formulas: bool, url: str | None, key: str | None,
 ) -> None:  # fmt: skip
     """Write a tenant's records to a file: CSV, NDJSON or Parquet, as they are at this moment."""
-    from hub.progress import Meter  # noqa: PLC0415
+    from hub.progress import Meter  # noqa: PLC0415 - when it runs
 
     format_ = format_ or _FORMATS.get(file.suffix)
     if format_ is None:
@@ -76,9 +76,9 @@ def export(  # noqa: PLR0913, PLR0917 - what a command line gives
 
 
 def _count(connected: "client.Client", filters: dict[str, list[str]]) -> int:
-    import msgspec  # noqa: PLC0415
+    import msgspec  # noqa: PLC0415 - when it runs
 
-    from hub.model import Count  # noqa: PLC0415
+    from hub.model import Count  # noqa: PLC0415 - when it runs
 
     return msgspec.json.decode(connected.request("GET", f"{_PATH}/count", query=filters).content, type=Count).count
 

@@ -68,9 +68,9 @@ def import_hub(  # noqa: PLR0913, PLR0917 - what a command line gives
 
 async def _import(dsn: str, there: "client.Client | str", tenants: list[str], *, restart: bool) -> "list[moving.Moved]":
     """`there` is a hub, or the DSN of its database."""
-    from hub import import_hub as moving  # noqa: PLC0415
-    from hub.db import imports  # noqa: PLC0415
-    from hub.progress import Meter  # noqa: PLC0415
+    from hub import import_hub as moving  # noqa: PLC0415 - when it runs
+    from hub.db import imports  # noqa: PLC0415 - when it runs
+    from hub.progress import Meter  # noqa: PLC0415 - when it runs
 
     results: list[moving.Moved] = []
     hub_id = imports.identity(moving.address(there if isinstance(there, str) else there.url))
@@ -95,9 +95,9 @@ async def _import(dsn: str, there: "client.Client | str", tenants: list[str], *,
 
 async def _open_theirs(stack: AsyncExitStack, dsn: str) -> "asyncpg.Connection[asyncpg.Record]":
     """Another hub's, which nothing may change."""
-    import asyncpg  # noqa: PLC0415
+    import asyncpg  # noqa: PLC0415 - when it runs
 
-    from hub.db import imports  # noqa: PLC0415
+    from hub.db import imports  # noqa: PLC0415 - when it runs
 
     try:
         return await stack.enter_async_context(connect(dsn, **imports.SESSION, default_transaction_read_only="on"))

@@ -54,7 +54,7 @@ def create(
     settings: Settings, name: str, scopes: tuple[str, ...], tenant: str | None, expires: datetime | None
 ) -> None:
     """Create a key and show it, this once."""
-    from hub.db import keys as stored  # noqa: PLC0415
+    from hub.db import keys as stored  # noqa: PLC0415 - when it runs
 
     if not name.strip() or (tenant is not None and not tenant.strip()):
         raise click.UsageError("NAME and --tenant may not be blank")
@@ -80,7 +80,7 @@ def create(
 @click.pass_obj
 def list_keys(settings: Settings) -> None:
     """List the keys, without their text."""
-    from hub.db import keys as stored  # noqa: PLC0415
+    from hub.db import keys as stored  # noqa: PLC0415 - when it runs
 
     async def read(dsn: str) -> list[stored.KeyInfo]:
         async with connect(dsn) as connection:
@@ -102,7 +102,7 @@ def list_keys(settings: Settings) -> None:
 @click.pass_obj
 def revoke(settings: Settings, key: str) -> None:
     """Revoke a key. It stops working everywhere within seconds."""
-    from hub.db import keys as stored  # noqa: PLC0415
+    from hub.db import keys as stored  # noqa: PLC0415 - when it runs
 
     async def end(dsn: str) -> "stored.KeyInfo | None":
         async with connect(dsn) as connection:

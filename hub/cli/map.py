@@ -25,8 +25,8 @@ def propose(file: Path, form_id: str | None, layout: "LayoutName | None") -> Non
     The mapping goes to the standard output, the reasons for it to the terminal. Correct it, and see what it makes with
     `hub backfill FILE --source csv --map MAPPING --dry-run`.
     """
-    from hub import mapping, tables  # noqa: PLC0415
-    from hub.backfill import UnusableFileError  # noqa: PLC0415
+    from hub import mapping, tables  # noqa: PLC0415 - when it runs
+    from hub.backfill import UnusableFileError  # noqa: PLC0415 - when it runs
 
     try:
         header, rows = tables.beginning(file, mapping.SAMPLE_ROWS)

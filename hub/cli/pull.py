@@ -56,8 +56,8 @@ def pull(settings: Settings, connection: str, since: datetime | None) -> None:
 
 async def fetch(tools: "Tools", row: "ConnectionRow", since: datetime | None = None) -> None:
     """Pulls a connection, and shows how far it is."""
-    from hub import progress, pulls  # noqa: PLC0415
-    from hub.db import pulls as stored  # noqa: PLC0415
+    from hub import progress, pulls  # noqa: PLC0415 - when it runs
+    from hub.db import pulls as stored  # noqa: PLC0415 - when it runs
 
     fetched = kept = removed = 0
     async with stored.alone(tools.pool, row.id) as is_alone:

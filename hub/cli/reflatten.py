@@ -25,10 +25,10 @@ def reflatten(settings: Settings, source: str | None, form_id: str | None, tenan
 
     Not needed after a definition has come: that flattens by itself. A run that was broken off goes on where it stopped.
     """
-    from hub import progress, snapshots  # noqa: PLC0415
-    from hub import serve as server  # noqa: PLC0415
-    from hub.db import erasures, open_pool, submissions  # noqa: PLC0415
-    from hub.sources import SOURCES  # noqa: PLC0415
+    from hub import progress, snapshots  # noqa: PLC0415 - when it runs
+    from hub import serve as server  # noqa: PLC0415 - when it runs
+    from hub.db import erasures, open_pool, submissions  # noqa: PLC0415 - when it runs
+    from hub.sources import SOURCES  # noqa: PLC0415 - when it runs
 
     if source is not None and source not in SOURCES:
         raise click.BadParameter(f"there is no source {source!r}; there are {', '.join(SOURCES)}", param_hint="SOURCE")

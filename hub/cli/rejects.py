@@ -36,9 +36,9 @@ def _which_rejects(command: Callable[..., None]) -> Callable[..., None]:
 
 def _rejects(connected: "client.Client", **which: str | None) -> Iterator["model.Reject"]:
     """All of them, read page by page."""
-    import msgspec  # noqa: PLC0415
+    import msgspec  # noqa: PLC0415 - when it runs
 
-    from hub.api.rejects import RejectPage  # noqa: PLC0415
+    from hub.api.rejects import RejectPage  # noqa: PLC0415 - when it runs
 
     query = {name: value for name, value in which.items() if value is not None}
     while True:
@@ -56,9 +56,9 @@ def _rejects(connected: "client.Client", **which: str | None) -> Iterator["model
 @click.pass_obj
 def list_rejects(settings: Settings, /, url: str | None, key: str | None, **which: str | None) -> None:
     """List what was rejected and why, the oldest first."""
-    import msgspec  # noqa: PLC0415
+    import msgspec  # noqa: PLC0415 - when it runs
 
-    from hub.client import Problem  # noqa: PLC0415
+    from hub.client import Problem  # noqa: PLC0415 - when it runs
 
     with hub_client(settings, url, key) as connected:
         rows: list[tuple[str, ...]] = [("ID", "FROM", "AT", "TENANT", "WHEN", "WHY")]
@@ -80,7 +80,7 @@ def export(settings: Settings, /, url: str | None, key: str | None, **which: str
 
     An item that is no JSON is a line with its text as a JSON string.
     """
-    from hub.api.rejects import line  # noqa: PLC0415
+    from hub.api.rejects import line  # noqa: PLC0415 - when it runs
 
     with hub_client(settings, url, key) as connected:
         for reject in _rejects(connected, **which):
@@ -102,7 +102,7 @@ def retry(  # noqa: PLR0913, PLR0917 - what a command line gives
 
     What is stored is no reject any more. What cannot be, or has a record of the same tenant, submission and field already, stays.
     """
-    from hub.client import RefusedError  # noqa: PLC0415
+    from hub.client import RefusedError  # noqa: PLC0415 - when it runs
 
     selected = any(value is not None for value in which.values())
     if sum((bool(ids), selected, everything)) != 1:

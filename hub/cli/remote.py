@@ -23,7 +23,7 @@ def at_a_hub(command: Callable[..., None]) -> Callable[..., None]:
 @contextmanager
 def hub_client(settings: Settings, url: str | None, key: str | None) -> "Iterator[client.Client]":
     """A client of the hub that the options, or else the settings, name. That it refuses or is away is one line."""
-    from hub import client  # noqa: PLC0415
+    from hub import client  # noqa: PLC0415 - when it runs
 
     url = url or settings.url
     if not url.startswith(("http://", "https://")):

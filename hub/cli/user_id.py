@@ -5,7 +5,7 @@ import re
 import click
 
 from hub import embedded
-from hub.cli.database import migrated
+from hub.cli.database import migrated, secret_of
 from hub.cli.terminal import fail
 from hub.settings import Settings
 
@@ -18,9 +18,8 @@ def user_id(settings: Settings, address: str) -> None:
 
     It runs where the hub does, with its environment: with another SECRET_KEY nobody would be found, and nothing erased.
     """
-    from hub import serve as server  # noqa: PLC0415
-    from hub.db.erasures import Markers  # noqa: PLC0415
-    from hub.sources.values import one_spelling  # noqa: PLC0415
+    from hub.db.erasures import Markers  # noqa: PLC0415 - when it runs
+    from hub.sources.values import one_spelling  # noqa: PLC0415 - when it runs
 
     spelled = one_spelling(address)
     if not re.fullmatch(r"[^@\s]+@[^@\s]+", spelled):
@@ -31,9 +30,5 @@ def user_id(settings: Settings, address: str) -> None:
     if settings.secret_key is None and not (settings.data_dir / "secret_key").exists():
         fail(f"No key: set SECRET_KEY, or DATA_DIR (no secret_key in {folder})")
     with migrated(settings) as dsn:
-        try:
-            secret_key = server.secret_of(settings)
-            server.check_secret(dsn, secret_key)
-        except server.StartError as error:
-            fail(str(error))
+        secret_key = secret_of(settings, dsn)
     click.echo(Markers(secret_key).address(spelled))

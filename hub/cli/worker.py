@@ -7,8 +7,7 @@ import click
 from msgspec import structs
 
 from hub import settings as environment
-from hub.cli.database import migrated
-from hub.cli.terminal import fail
+from hub.cli.database import migrated, secret_of
 from hub.settings import Settings
 
 
@@ -16,28 +15,22 @@ from hub.settings import Settings
 @click.pass_obj
 def worker(settings: Settings) -> None:
     """Do what is queued, until Ctrl-C or SIGTERM: where `hub serve` runs with WORKER=off."""
-    from hub import serve as server  # noqa: PLC0415
-
     with migrated(settings) as dsn:
-        try:
-            secret_key = server.secret_of(settings)
-            server.check_secret(dsn, secret_key)
-        except server.StartError as error:
-            fail(str(error))
+        secret_key = secret_of(settings, dsn)
         _work(structs.replace(settings, database_url=dsn, secret_key=secret_key))
 
 
 def supervised(supervisor: int) -> None:
     """The same as a child of `hub serve`, which has prepared the environment."""
-    from hub import lifeline  # noqa: PLC0415
+    from hub import lifeline  # noqa: PLC0415 - when it runs
 
     lifeline.hold(supervisor)
     _work(environment.read(os.environ))
 
 
 def _work(settings: Settings) -> None:
-    from hub import jobs  # noqa: PLC0415
-    from hub.api import logs  # noqa: PLC0415
+    from hub import jobs  # noqa: PLC0415 - when it runs
+    from hub.api import logs  # noqa: PLC0415 - when it runs
 
     logs.configure(settings.log_level)
     asyncio.run(jobs.work(settings))

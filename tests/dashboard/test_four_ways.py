@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import msgspec
 import pyarrow as pa
 import pytest
 from msgspec import Struct, structs
@@ -50,6 +51,31 @@ class Scored(Struct, frozen=True):
 Weeks = dict[tuple[date, str | None], Scored]
 
 
+class Week(Struct, frozen=True):
+    """A week of a plan, as HTTP tells it; without an answer there is no score."""
+
+    bucket: date
+    count: int
+    promoters: int
+    passives: int
+    detractors: int
+    nps: float | None
+    margin_of_error: float | None
+    ci_low: float | None
+    ci_high: float | None
+
+
+class Plan(Struct, frozen=True):
+    key: str | None
+    count: int
+    nps: float | None
+    series: list[Week]
+
+
+class Answer(Struct, frozen=True):
+    groups: list[Plan]
+
+
 def scored(promoters: int, passives: int, detractors: int) -> Scored:
     """As an analyst would compute it who has the counts."""
     count = promoters + passives + detractors
@@ -66,24 +92,22 @@ def client(demo: Demo) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def groups(client: httpx.Client) -> list[dict[str, Any]]:
+def plans(client: httpx.Client) -> list[Plan]:
     """As HTTP tells them: one for each plan, with its weeks."""
-    answer = client.get(f"/v1/analytics/nps?{QUERY}&interval=week&group_by={PATH}").raise_for_status().json()
-    found: list[dict[str, Any]] = answer["groups"]
+    answer = client.get(f"/v1/analytics/nps?{QUERY}&interval=week&group_by={PATH}").raise_for_status()
+    found = msgspec.json.decode(answer.content, type=Answer).groups
     assert len(found) > 2
-    assert sum(len(group["series"]) for group in found) > 30
+    assert sum(len(plan.series) for plan in found) > 30
     return found
 
 
 @pytest.fixture(scope="module")
-def over_http(groups: list[dict[str, Any]]) -> Weeks:
+def over_http(plans: list[Plan]) -> Weeks:
     return {
-        (date.fromisoformat(week["bucket"]), group["key"]): Scored(
-            *(week[name] for name in ("promoters", "passives", "detractors", "nps", "margin_of_error"))
-        )
-        for group in groups
-        for week in group["series"]
-        if week["count"]
+        (week.bucket, plan.key): Scored(week.promoters, week.passives, week.detractors, week.nps, week.margin_of_error)
+        for plan in plans
+        for week in plan.series
+        if week.nps is not None and week.margin_of_error is not None
     }
 
 
@@ -141,7 +165,7 @@ def test_of_a_file(client: httpx.Client, over_http: Weeks) -> None:
     agree({(row["week"], row["plan"]): scored(*(row[f"{name}_sum"] for name in counts)) for row in sums}, over_http)
 
 
-def test_on_the_page(client: httpx.Client, groups: list[dict[str, Any]]) -> None:
+def test_on_the_page(client: httpx.Client, plans: list[Plan]) -> None:
     """Group by group, and week by week where a group is looked at alone. The page rounds."""
     with httpx.Client(base_url=client.base_url, timeout=60) as browser:
         key = client.headers["authorization"].removeprefix("Bearer ")
@@ -149,21 +173,21 @@ def test_on_the_page(client: httpx.Client, groups: list[dict[str, Any]]) -> None
         shown = f"/?{PERIOD}&score=nps&interval=week&group_by={PATH}"
         page = browser.get(shown).raise_for_status().text
         by_plan = {row[0]: row for row in _rows(page, "NPS by plan")}
-        for group in groups:
-            row = by_plan[group["key"] or "not said"]
-            assert int(row[1].replace(",", "")) == group["count"]
-            assert _rounded(group["nps"]) in row
-            if group["key"] is None:
+        for plan in plans:
+            row = by_plan[plan.key or "not said"]
+            assert int(row[1].replace(",", "")) == plan.count
+            assert _rounded(plan.nps) in row
+            if plan.key is None:
                 continue  # no address looks at these alone
-            page = browser.get(f"{shown}&{PATH}={group['key']}").raise_for_status().text
+            page = browser.get(f"{shown}&{PATH}={plan.key}").raise_for_status().text
             weeks = [(row[1], row[2], row[3], *map(int, row[4:])) for row in _rows(page, "NPS over time as a table")]
             assert weeks == [
                 (
-                    f"{week['count']:,}", _rounded(week["nps"]),
-                    f"{_rounded(week['ci_low'])} to {_rounded(week['ci_high'])}" if week["count"] else "",
-                    week["detractors"], week["passives"], week["promoters"],
+                    f"{week.count:,}", _rounded(week.nps),
+                    f"{_rounded(week.ci_low)} to {_rounded(week.ci_high)}" if week.count else "",
+                    week.detractors, week.passives, week.promoters,
                 )
-                for week in group["series"]
+                for week in plan.series
             ]  # fmt: skip
 
 
